@@ -1,0 +1,1 @@
+"""flowtop: the viewer, full-screen and for scripts. Of the daemon it imports only flowtopd.wire."""

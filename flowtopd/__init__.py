@@ -1,0 +1,1 @@
+"""flowtopd: the daemon that reads the kernel's connection tracking and serves it to viewers."""

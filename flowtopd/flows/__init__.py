@@ -1,0 +1,1 @@
+"""Flows: the columnar table, joined tick by tick into immutable snapshots."""

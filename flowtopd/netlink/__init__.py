@@ -1,0 +1,1 @@
+"""Netlink: bytes from the kernel to columns, and the socket they come from."""

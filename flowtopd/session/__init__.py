@@ -1,0 +1,1 @@
+"""Sessions: the Unix socket, the viewers on it, and who may connect."""

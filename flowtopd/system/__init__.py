@@ -1,0 +1,1 @@
+"""The host: sysctls, nftables and systemd, changed and put back."""

@@ -1,0 +1,1 @@
+"""The protocol between daemon and viewers; imports nothing else of the daemon."""

@@ -1,0 +1,184 @@
+"""Messages to msgpack maps and back. A frozen dataclass is the whole description of a message.
+
+What comes in is checked against the annotations of the class: a missing, unknown or wrongly typed field
+raises RemoteProtocolError with the field's name. What goes out is ours and is not checked.
+Only the annotations that `messages.py` uses are understood; a new one fails at import, not on the wire.
+"""
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
+from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, frame
+from flowtopd.wire.messages import (
+    DaemonMessage,
+    Detail,
+    Error,
+    FlowRequest,
+    Hello,
+    Message,
+    Query,
+    Snapshot,
+    ViewerMessage,
+    Welcome,
+)
+
+_Check = Callable[[Any], Any]
+"""Takes a decoded msgpack value, returns it as the field wants it, raises ValueError where it cannot."""
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def _expect(kind: type, *also: type) -> _Check:
+    def check(value: Any) -> Any:
+        # bool is an int to Python, never to the protocol
+        if type(value) is kind:
+            return value
+        if type(value) in also:
+            return kind(value)
+        raise ValueError(kind.__name__)
+
+    return check
+
+
+def _expect_enum(kind: type[StrEnum]) -> _Check:
+    def check(value: Any) -> StrEnum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise ValueError("one of " + ", ".join(kind)) from None
+
+    return check
+
+
+def _expect_tuple(item: _Check) -> _Check:
+    def check(value: Any) -> tuple[Any, ...]:
+        if type(value) is not list:
+            raise ValueError("list")
+        return tuple(map(item, value))
+
+    return check
+
+
+def _expect_optional(inner: _Check) -> _Check:
+    return lambda value: None if value is None else inner(value)
+
+
+def _expect_dataclass(kind: type) -> _Check:
+    parse = _parser(kind)
+
+    def check(value: Any) -> Any:
+        if type(value) is not dict:
+            raise ValueError("map")
+        return parse(value)
+
+    return check
+
+
+def _check_for(hint: Any) -> _Check:
+    """The check for one annotation."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is types.UnionType and len(args) == 2 and args[1] is types.NoneType:
+        return _expect_optional(_check_for(args[0]))
+    if origin is tuple and args[1:] == (Ellipsis,):
+        return _expect_tuple(_check_for(args[0]))
+    if origin in {list, dict}:
+        return _expect(origin)  # rows and maps come from the daemon, which the viewer trusts to this depth
+    if hint is float:
+        return _expect(float, int)
+    if hint in {int, str, bool}:
+        return _expect(hint)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _expect_enum(hint)
+    if dataclasses.is_dataclass(hint):
+        return _expect_dataclass(cast("type", hint))
+    msg = f"no check for the annotation {hint!r}"
+    raise TypeError(msg)
+
+
+def _parser(kind: type) -> Callable[[dict[Any, Any]], Any]:
+    """A function that makes a `kind` out of a map, for the fields that `kind` declares."""
+    hints = get_type_hints(kind)
+    fields = dataclasses.fields(kind)
+    checks = {field.name: _check_for(hints[field.name]) for field in fields}
+    required = {field.name for field in fields if field.default is dataclasses.MISSING}
+
+    def parse(values: dict[Any, Any]) -> Any:
+        checked = {}
+        for name, value in values.items():
+            check = checks.get(name) if isinstance(name, str) else None
+            if check is None:
+                raise RemoteProtocolError(ErrorCode.FIELD, f"{kind.__name__.lower()}: no field {name!r:.40}")
+            try:
+                checked[name] = check(value)
+            except ValueError as error:
+                raise RemoteProtocolError(
+                    ErrorCode.FIELD, f"{kind.__name__.lower()}: {name} wants {error}, got {value!r:.40}"
+                ) from None
+        if missing := required - checked.keys():
+            raise RemoteProtocolError(ErrorCode.FIELD, f"{kind.__name__.lower()}: {', '.join(sorted(missing))} missing")
+        return kind(**checked)
+
+    return parse
+
+
+def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, Any]], Any]]:
+    return {kind.TYPE: _parser(kind) for kind in kinds}
+
+
+_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest))
+_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Error))
+
+
+def _as_map(value: Any) -> dict[str, Any]:
+    """Shallow dataclass to map; nested messages (status, totals) are one level deep."""
+    pairs = {}
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        pairs[field.name] = _as_map(item) if dataclasses.is_dataclass(item) else item
+    return pairs
+
+
+def _encode(message: Message, limit: int) -> bytes:
+    body = msgpack.packb({"type": message.TYPE} | _as_map(message))
+    return frame(cast("bytes", body), limit)
+
+
+def encode_viewer(message: ViewerMessage) -> bytes:
+    """A viewer's message as a frame."""
+    return _encode(message, MAX_VIEWER_FRAME)
+
+
+def encode_daemon(message: DaemonMessage) -> bytes:
+    """A daemon's message as a frame."""
+    return _encode(message, MAX_DAEMON_FRAME)
+
+
+def _decode(body: bytes, parsers: dict[str, Callable[[dict[Any, Any]], Any]]) -> Any:
+    try:
+        values = msgpack.unpackb(body, strict_map_key=True)
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        # ValueError covers ExtraData, FormatError, StackError, bad UTF-8 and lengths beyond the frame
+        raise RemoteProtocolError(ErrorCode.MALFORMED, f"not msgpack: {error or type(error).__name__}") from None
+    if type(values) is not dict or type(values.get("type")) is not str:
+        raise RemoteProtocolError(ErrorCode.MALFORMED, "not a map with a type")
+    kind = values.pop("type")
+    parse = parsers.get(kind)
+    if parse is None:
+        raise RemoteProtocolError(ErrorCode.TYPE, f"no message type {kind!r:.40}")
+    return parse(values)
+
+
+def decode_viewer(body: bytes) -> ViewerMessage:
+    """What a viewer sent, checked. Raises RemoteProtocolError."""
+    return cast("ViewerMessage", _decode(body, _FROM_VIEWER))
+
+
+def decode_daemon(body: bytes) -> DaemonMessage:
+    """What the daemon sent, checked. Raises RemoteProtocolError."""
+    return cast("DaemonMessage", _decode(body, _FROM_DAEMON))

@@ -1,0 +1,173 @@
+"""The messages, as frozen values. `docs/protocol.md` describes them for people who write viewers.
+
+    viewer                     daemon
+      hello  ───────────────▶
+             ◀───────────────  welcome | error
+      query  ───────────────▶            the newest query replaces the last one
+             ◀───────────────  snapshot  at once, then one an interval, newest only
+      flow   ───────────────▶
+             ◀───────────────  detail
+
+Rules: a field's annotation is its type on the wire (the codec checks it), a default makes it optional.
+Nothing here knows sockets, numpy or the kernel.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+
+from flowtopd.wire.errors import ErrorCode
+
+PROTOCOL_VERSION: Final = 1
+
+MIN_INTERVAL_S: Final = 0.1
+MAX_INTERVAL_S: Final = 3600.0
+
+
+class View(StrEnum):
+    """What the rows of a snapshot are."""
+
+    FLOWS = "flows"
+
+
+class Family(StrEnum):
+    """Address family of a flow, in the words of the JSON contract."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message of a viewer. `client` is free text for the daemon's log."""
+
+    TYPE: ClassVar = "hello"
+    version: int
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a viewer wants to see from now on. Every snapshot made for it carries its `tag`.
+
+    `protocols` are IP protocol numbers, None is all of them. `limit` None is every row from `offset` on.
+    `fields` are names out of `wire.fields`, empty is all. `interval` is in seconds. While `paused`, the
+    daemon keeps answering from the snapshot that it last sent, so that a frozen screen can still scroll.
+    """
+
+    TYPE: ClassVar = "query"
+    tag: int = 0
+    view: View = View.FLOWS
+    protocols: tuple[int, ...] | None = None
+    families: tuple[Family, ...] = (Family.IPV4, Family.IPV6)
+    active: bool = False
+    loopback: bool = False
+    names: bool = True
+    geoip: bool = True
+    filter: str = ""
+    sort: str = "rate"
+    descending: bool = True
+    offset: int = 0
+    limit: int | None = None
+    interval: float = 1.0
+    paused: bool = False
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRequest:
+    """Ask for everything known about one flow."""
+
+    TYPE: ClassVar = "flow"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The answer to a good `hello`. `server` is free text, `host` the name of the daemon's machine."""
+
+    TYPE: ClassVar = "welcome"
+    version: int
+    server: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the daemon and of the kernel's table.
+
+    `flows`: entries in the table; `max`: its limit, None where it cannot be read; `matched`: rows of the query in all.
+    `accounting`, `timestamps`: the sysctls are on. `tracking`: whether the kernel tracks connections at all
+    in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
+    program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more
+    than the interval asked for when a dump takes more than half of it.
+    """
+
+    flows: int
+    matched: int
+    max: int | None
+    accounting: bool
+    timestamps: bool
+    tracking: bool | None
+    events_lost: int
+    resets: int
+    tick_seconds: float
+    pace: float
+    viewers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all matched flows, not only the window. None where no flow has the value."""
+
+    orig_rate: float | None
+    reply_rate: float | None
+    orig_bytes: int | None
+    reply_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The window of one tick. `interval`: seconds between its two samples, None on the first one.
+
+    `rows` hold values in the order of `fields`; `offset` is the index of the first row. A long window
+    comes in parts: all carry the same `tag` and `seq`, and `more` is true on all but the last.
+    """
+
+    TYPE: ClassVar = "snapshot"
+    tag: int
+    seq: int
+    time: float
+    interval: float | None
+    view: View
+    status: Status
+    totals: Totals
+    fields: tuple[str, ...]
+    offset: int
+    rows: list[list[Any]]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One flow in full: `flow` by field name, `kernel` the attributes without a field of their own. Both None: gone."""
+
+    TYPE: ClassVar = "detail"
+    id: str
+    flow: dict[str, Any] | None
+    kernel: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """What went wrong, in one line for a person; `offset` is a position in the filter."""
+
+    TYPE: ClassVar = "error"
+    code: ErrorCode
+    message: str
+    offset: int | None = None
+
+
+ViewerMessage = Hello | Query | FlowRequest
+DaemonMessage = Welcome | Snapshot | Detail | Error
+Message = ViewerMessage | DaemonMessage
