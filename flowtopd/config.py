@@ -1,0 +1,241 @@
+"""The daemon's configuration: a TOML file in, one frozen Config out, or a ConfigError that names the line.
+
+The dataclasses are the table: a section of the file is a field of Config, a key is a field of the section's
+class, its annotation is the type that the file must have, its default applies when the key is absent.
+A key for a new feature is one more field, nothing else.
+
+Rules: an empty file is valid; an unknown section or key is an error, never ignored; nothing here looks at
+the system (whether a group exists is for the code that needs it to say).
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+DEFAULT_PATH: Final = Path("/etc/flowtop/flowtopd.toml")
+
+
+class SysctlMode(StrEnum):
+    """What to do with `nf_conntrack_acct` and `nf_conntrack_timestamp`."""
+
+    WHILE_RUNNING = "while-running"
+    """Set them, and put the old values back at the end."""
+    KEEP = "keep"
+    """Set them and leave them set."""
+    NEVER = "never"
+    """Do not touch them."""
+
+
+class Others(StrEnum):
+    """Who may look besides root and the group."""
+
+    DENY = "deny"
+
+
+class LogLevel(StrEnum):
+    """The least important message that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Conntrack:
+    """`[conntrack]`: what the daemon may change in the kernel."""
+
+    sysctl: SysctlMode = SysctlMode.WHILE_RUNNING
+    activate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`[access]`: who may connect to the socket."""
+
+    group: str = "flowtop"
+    others: Others = Others.DENY
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """`[daemon]`: the process itself."""
+
+    log_level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    conntrack: Conntrack = field(default_factory=Conntrack)
+    access: Access = field(default_factory=Access)
+    daemon: Daemon = field(default_factory=Daemon)
+
+
+_NOT_YET: Final = {("access", "others", "own"): '"own" is not supported yet, only "deny"'}
+"""Values that are planned, so that a reader of the design gets a better answer than a list of the others."""
+
+
+class ConfigError(Exception):
+    """The file cannot be used. `line` counts from 1, None where the mistake has no line; `key` is dotted."""
+
+    def __init__(self, path: Path, line: int | None, key: str | None, message: str) -> None:
+        super().__init__(path, line, key, message)
+        self.path = path
+        self.line = line
+        self.key = key
+        self.message = message
+
+    def __str__(self) -> str:
+        """One line: `file:line: key: message`."""
+        place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+def load(path: Path | None = None) -> Config:
+    """Read `path`, or the default file, which may be absent. Raises ConfigError."""
+    source = DEFAULT_PATH if path is None else path
+    try:
+        text = source.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path is None:
+            return Config()
+        raise ConfigError(source, None, None, "no such file") from None
+    except OSError as error:
+        raise ConfigError(source, None, None, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(source, line, None, "not UTF-8") from None
+    return parse(text, source)
+
+
+def parse(text: str, path: Path) -> Config:
+    """The configuration in `text`; `path` is only for the messages. Raises ConfigError."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(path, text, str(error)) from None
+    lines = _Lines(path, text)
+    classes: dict[str, type[Any]] = get_type_hints(Config)
+    sections = {}
+    for name, table in values.items():
+        if name not in classes:
+            raise lines.error((name,), "unknown section" + _nearest(name, classes))
+        if not isinstance(table, dict):
+            raise lines.error((name,), f"wants to be a section, got {_shown(table)}")
+        sections[name] = _section(classes[name], name, table, lines)
+    return Config(**sections)
+
+
+def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
+    """The position is only in the message of tomllib (attributes come with Python 3.14)."""
+    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", message)
+    if found is None:
+        return ConfigError(path, None, None, message)
+    line = int(found[1]) if found[1] else text.count("\n") + 1
+    return ConfigError(path, line, None, message[: found.start()])
+
+
+def _section(kind: type[Any], section: str, table: Mapping[str, Any], lines: "_Lines") -> Any:
+    hints = get_type_hints(kind)
+    checked = {}
+    for key, value in table.items():
+        place = (section, key)
+        if key not in hints:
+            raise lines.error(place, "unknown key" + _nearest(key, hints))
+        if isinstance(value, str) and (planned := _NOT_YET.get((*place, value))):
+            raise lines.error(place, planned)
+        try:
+            checked[key] = _check_for(hints[key])(value)
+        except ValueError as error:
+            raise lines.error(place, f"wants {error}, got {_shown(value)}") from None
+    return kind(**checked)
+
+
+def _check_for(hint: Any) -> Callable[[Any], Any]:
+    """The check for one annotation: takes the TOML value, raises ValueError with what it wants instead."""
+    if hint is bool:
+        return lambda value: _same_type(value, bool, "true or false")
+    if hint is str:
+        return _text
+    if hint is int:
+        return lambda value: _same_type(value, int, "a whole number")
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return lambda value: _choice(value, hint)
+    if get_origin(hint) is tuple and get_args(hint)[1:] == (Ellipsis,):
+        item = _check_for(get_args(hint)[0])
+        return lambda value: tuple(map(item, _same_type(value, list, "a list")))
+    msg = f"no check for the annotation {hint!r}"
+    raise TypeError(msg)
+
+
+def _same_type(value: Any, kind: type, wanted: str) -> Any:
+    if type(value) is not kind:  # a bool is an int to Python, not to a reader of the file
+        raise ValueError(wanted)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def _choice(value: Any, choices: type[StrEnum]) -> StrEnum:
+    if value not in list(choices):
+        raise ValueError(" or ".join(f'"{choice}"' for choice in choices))
+    return choices(value)
+
+
+def _shown(value: Any) -> str:
+    """A value as the file has it, near enough, on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value:.40}"' if isinstance(value, str) and value.isprintable() else f"{value!r:.40}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f", did you mean {near[0]}?"
+    return ", known: " + ", ".join(known)
+
+
+_HEADER: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
+_KEY: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+class _Lines:
+    """Where the keys of a TOML text stand: tomllib does not say.
+
+    A scan line by line, which a key inside a multi-line string can mislead: a wrong line in a message
+    about a strange file, nothing worse.
+    """
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines: dict[tuple[str, ...], int] = {}
+        section: tuple[str, ...] = ()
+        for number, line in enumerate(text.splitlines(), start=1):
+            if found := _HEADER.match(line):
+                section = _dotted(found[1])
+                self._lines.setdefault(section, number)
+            elif found := _KEY.match(line):
+                place = section + _dotted(found[1])
+                for depth in range(1, len(place) + 1):
+                    self._lines.setdefault(place[:depth], number)
+
+    def error(self, place: tuple[str, ...], message: str) -> ConfigError:
+        """A ConfigError at `place`: its own line, or that of the innermost table around it (an inline table)."""
+        depths = range(len(place), 0, -1)
+        line = next((self._lines[place[:depth]] for depth in depths if place[:depth] in self._lines), None)
+        return ConfigError(self._path, line, ".".join(place), message)
+
+
+def _dotted(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in text.split("."))

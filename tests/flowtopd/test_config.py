@@ -1,0 +1,132 @@
+"""flowtopd.config: every mistake is answered with its line, and nothing is silently ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from flowtopd.config import (
+    DEFAULT_PATH,
+    Access,
+    Config,
+    ConfigError,
+    Conntrack,
+    Daemon,
+    LogLevel,
+    SysctlMode,
+    load,
+    parse,
+)
+
+FILE = Path("flowtopd.toml")
+
+FULL = """\
+# all keys
+[conntrack]
+sysctl = "keep"
+activate = true
+
+[access]
+group = "wheel"
+others = "deny"
+
+[daemon]
+log_level = "debug"
+"""
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse("", FILE) == Config()
+    assert Config().conntrack == Conntrack(sysctl=SysctlMode.WHILE_RUNNING, activate=False)
+    assert Config().access.group == "flowtop"
+
+
+def test_every_key_is_read() -> None:
+    assert parse(FULL, FILE) == Config(
+        conntrack=Conntrack(sysctl=SysctlMode.KEEP, activate=True),
+        access=Access(group="wheel"),
+        daemon=Daemon(log_level=LogLevel.DEBUG),
+    )
+
+
+def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
+    assert parse('conntrack.sysctl = "never"\ndaemon = {log_level = "error"}\n', FILE) == Config(
+        conntrack=Conntrack(sysctl=SysctlMode.NEVER), daemon=Daemon(log_level=LogLevel.ERROR)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "says"),
+    [
+        ("[conntrak]\n", 1, "conntrak", "unknown section, did you mean conntrack?"),
+        ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, daemon"),
+        ("[conntrack]\n\nsysctls = 'keep'\n", 3, "conntrack.sysctls", "unknown key, did you mean sysctl?"),
+        ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level"),
+        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, daemon"),
+        (
+            "[conntrack]\nsysctl = 'on'\n",
+            2,
+            "conntrack.sysctl",
+            'wants "while-running" or "keep" or "never", got "on"',
+        ),
+        ("[conntrack]\nsysctl = 1\n", 2, "conntrack.sysctl", 'wants "while-running" or "keep" or "never", got 1'),
+        (
+            "[conntrack]\nsysctl = ['keep']\n",
+            2,
+            "conntrack.sysctl",
+            'wants "while-running" or "keep" or "never", got [\'keep\']',
+        ),
+        ("[conntrack]\nactivate = 'yes'\n", 2, "conntrack.activate", 'wants true or false, got "yes"'),
+        ("[conntrack]\nactivate = 1\n", 2, "conntrack.activate", "wants true or false, got 1"),
+        ("[access]\ngroup = ''\n", 2, "access.group", 'wants a text that is not empty, got ""'),
+        ("[access]\ngroup = true\n", 2, "access.group", "wants a text that is not empty, got true"),
+        ("[access]\nothers = 'own'\n", 2, "access.others", '"own" is not supported yet, only "deny"'),
+        ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny", got "all"'),
+        ("access = 3\n", 1, "access", "wants to be a section, got 3"),
+        ("[[access]]\n", 1, "access", "wants to be a section, got [{}]"),
+        ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, daemon"),
+        ("\nconntrack = {activat = true}\n", 2, "conntrack.activat", "unknown key, did you mean activate?"),
+        ("\nconntrack.activate = 0\n", 2, "conntrack.activate", "wants true or false, got 0"),
+        ("[conntrack.sysctl]\nx = 1\n", 1, "conntrack.sysctl", None),
+        ("[conntrack]\nactivate = tru\n", 2, None, "Invalid value"),
+        ("[conntrack]\nactivate", 2, None, None),
+        ("[conntrack]\n[conntrack]\n", 2, None, None),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(text: str, line: int, key: str | None, says: str | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, FILE)
+    error = caught.value
+    assert (error.path, error.line, error.key) == (FILE, line, key)
+    if says is not None:
+        assert error.message == says
+    assert str(error).startswith(f"flowtopd.toml:{line}: ")
+    assert "\n" not in str(error)
+
+
+def test_the_default_file_may_be_absent() -> None:
+    if DEFAULT_PATH.exists():
+        pytest.skip(f"{DEFAULT_PATH} exists on this machine")
+    assert load() == Config()
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(ConfigError) as caught:
+        load(missing)
+    assert str(caught.value) == f"{missing}: no such file"
+
+
+def test_a_file_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "flowtopd.toml"
+    file.write_text(FULL)
+    assert load(file).access.group == "wheel"
+
+
+def test_a_directory_and_bad_utf8_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(tmp_path)
+    file = tmp_path / "latin1.toml"
+    file.write_bytes(b"# ok\n# caf\xe9\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}:2: not UTF-8"
