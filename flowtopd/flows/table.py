@@ -1,0 +1,129 @@
+"""The table of flows over time: a batch of each tick goes in, an immutable snapshot comes out.
+
+    this batch ──keys──index─┐
+                             ├─ join ─▶ counters continued ─▶ rates from (old, new, seconds) ─▶ Snapshot
+    last snapshot ───────────┘
+
+Rules: a rate is made here and nowhere else, from two samples of the same flow. A counter that fell was set back
+by another program: it goes on from where it was (`base` += last value), so that neither bytes nor rates are ever
+negative. What is not counted stays unknown (`Has.COUNTERS` unset, rate NaN) and never becomes 0.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.flows.identity import flow_keys
+from flowtopd.flows.index import KeyIndex, Rows
+from flowtopd.flows.schema import COUNTERS
+from flowtopd.flows.snapshot import Moment, Snapshot
+from flowtopd.netlink.ctnetlink import Batch, Has
+
+Columns = dict[str, NDArray[Any]]
+
+
+class FlowTable:
+    """Remembers one tick, to make the next one's rates from. Not for use by several threads."""
+
+    def __init__(self) -> None:
+        self._last: Snapshot | None = None
+        self._index = KeyIndex(np.zeros(0, np.uint64))
+        self._base: Columns = {}
+        self._seq = 0
+        self._resets = 0
+
+    def forget(self) -> None:
+        """Drop the last tick and its memory: the next one is a first sample. `seq` and `resets` go on."""
+        self._last = None
+        self._index = KeyIndex(np.zeros(0, np.uint64))
+        self._base = {}
+
+    def apply(self, batch: Batch, now: Moment) -> Snapshot:
+        """Make the snapshot of this tick out of a dump that was finished at `now`."""
+        columns, index = _distinct(batch.columns)
+        size = len(columns["key"])
+        interval_s = None
+        if self._last is None:
+            columns["first_seen_s"] = np.full(size, now.wall_s)
+            columns["orig_rate"] = np.full(size, np.nan)
+            columns["reply_rate"] = np.full(size, np.nan)
+        else:
+            interval_s = now.monotonic_s - self._last.at.monotonic_s
+            old, known = self._join(columns, self._last)
+            columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
+            self._continue_counters(columns, old, known)
+            _add_rates(columns, old, known)
+        columns["loopback"] = _is_loopback(columns["src"]) | _is_loopback(columns["dst"])
+        for column in columns.values():
+            column.flags.writeable = False
+        self._seq += 1
+        self._index = index
+        self._last = Snapshot(self._seq, now, interval_s, size, columns, self._resets)
+        return self._last
+
+    def _join(self, columns: Columns, last: Snapshot) -> tuple[Columns, NDArray[np.bool_]]:
+        """Return what the last tick had of every row, and for which rows: those of the same key and start.
+
+        Rows that are not known hold values of some other flow.
+        """
+        if not last.size:
+            return columns, np.zeros(len(columns["key"]), np.bool_)
+        rows = self._index.find(columns["key"])
+        known = rows >= 0
+        names = (*COUNTERS, "first_seen_s", "sampled_s", "start_ns", "has")
+        old = {name: last.columns[name][rows] for name in names}
+        old |= {f"base_{name}": base[rows] for name, base in self._base.items()}
+        known &= columns["start_ns"] == old["start_ns"]
+        return old, known
+
+    def _continue_counters(self, columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:
+        """Add to every counter what it had when it was set back, and take note of those that just were."""
+        counted = known & (columns["has"] & old["has"] & Has.COUNTERS).astype(np.bool_)
+        fell = np.zeros(len(known), np.bool_)
+        for name in COUNTERS:
+            fell |= columns[name] < (old[name] - old[f"base_{name}"] if self._base else old[name])
+        fell &= counted
+        resets = int(np.count_nonzero(fell))
+        self._resets += resets
+        if not self._base and not resets:
+            return
+        for name in COUNTERS:
+            base = np.where(known, old[f"base_{name}"], np.uint64(0)) if f"base_{name}" in old else None
+            self._base[name] = np.where(fell, old[name], np.uint64(0) if base is None else base)
+            columns[name] = columns[name] + self._base[name]
+
+
+def _distinct(raw: Columns) -> tuple[Columns, KeyIndex]:
+    """Return the columns with `key`, each flow once, and the index of the keys.
+
+    The kernel may list an entry twice when the table changes under a dump; the later row is the newer sample.
+    """
+    keys = flow_keys(raw)
+    index = KeyIndex(keys)
+    if not index.has_duplicates:
+        return raw | {"key": keys}, index
+    order = np.lexsort((raw["sampled_s"], keys))
+    last_of_key = np.append(keys[order][1:] != keys[order][:-1], True)
+    keep: Rows = np.sort(order[last_of_key])
+    return _distinct({name: column[keep] for name, column in raw.items()})
+
+
+def _add_rates(columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:
+    """Add the rates of the flows that are counted in both samples, in bytes a second; NaN for the others."""
+    seconds = columns["sampled_s"] - old["sampled_s"]
+    counted = (columns["has"] & old["has"] & Has.COUNTERS).astype(np.bool_)
+    seconds[~(known & counted & (seconds > 0))] = np.nan
+    for direction in ("orig", "reply"):
+        # modulo 2^64: nonsense where the flow is another one, and there `seconds` is NaN
+        moved = columns[f"{direction}_bytes"] - old[f"{direction}_bytes"]
+        columns[f"{direction}_rate"] = moved / seconds
+
+
+def _is_loopback(address: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    high, low = address[:, 0], address[:, 1]
+    in_127: NDArray[np.bool_] = low >> np.uint64(24) == np.uint64(0xFFFF7F)  # low half of ::ffff:127.0.0.0/104
+    in_127 |= low == np.uint64(1)
+    if in_127.any():
+        in_127 &= high == 0
+    return in_127

@@ -1,0 +1,102 @@
+"""Layouts: messages with the same attributes have the same attribute headers at the same offsets.
+
+    message  ┌ nlmsghdr ┬ nfgenmsg ┬ hdr │ hdr │ hdr │ src ┬ hdr │ dst ┬ … ┬ hdr │ orig_bytes ┬ … ┐
+    matrix     one row a message, one column a 32-bit word: headers are compared, values are cut out, in bulk
+
+A `Layout` is learned from one message, attribute by attribute, and then holds for every message of that length whose
+nfgenmsg and attribute headers are equal word for word. A header holds an attribute's type and length, so what the
+one message proved about its lengths is proved for all of them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.netlink.ctattrs import CONNTRACK, Coding, Leaf, Tree
+from flowtopd.netlink.ctentry import IPV4_MAPPED, PAYLOAD, check_complete, check_length
+from flowtopd.netlink.nlmsg import NFGENMSG, NLATTR, NLMSGHDR, Indices, Words, align, attributes
+
+Matrix = NDArray[np.uint32]
+"""Shape (messages, words of a message), C-contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the headers and values of one kind of message stand."""
+
+    length: int
+    family: int
+    header_at: Indices
+    headers: Words
+    values: tuple[tuple[Leaf, int], ...]
+    """Leaf and byte offset from the start of the message, in the order of the message."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the values that messages of this layout carry."""
+        return frozenset(leaf.name for leaf, _offset in self.values)
+
+
+def learn(buffer: Any, start: int, end: int) -> Layout:
+    """Make the layout of the message in buffer[start:end]. Raises MalformedMessage."""
+    headers_at = [NLMSGHDR.size]
+    values: list[tuple[Leaf, int]] = []
+    _learn_tree(buffer, (start, start + PAYLOAD, end), CONNTRACK, headers_at, values)
+    check_complete({leaf.name for leaf, _offset in values}, start)
+    words = np.frombuffer(bytes(buffer[start:end]).ljust(align(end - start), b"\0"), np.uint32)
+    header_at = np.array(headers_at, np.intp) // 4
+    family, _version, _res_id = NFGENMSG.unpack_from(buffer, start + NLMSGHDR.size)
+    return Layout(end - start, family, header_at, words[header_at], tuple(values))
+
+
+def _learn_tree(
+    buffer: Any, span: tuple[int, int, int], tree: Tree, headers_at: list[int], values: list[tuple[Leaf, int]]
+) -> None:
+    """Collect header and value offsets; `span` is the message's start, and start and end of the attributes."""
+    message, start, end = span
+    for kind, value, value_end in attributes(buffer, start, end):
+        headers_at.append(value - NLATTR.size - message)
+        node = tree.get(kind)
+        if isinstance(node, Leaf):
+            check_length(value_end - value, node, value)
+            values.append((node, value - message))
+        elif node is not None:
+            _learn_tree(buffer, (message, value, value_end), node, headers_at, values)
+
+
+def gather(words: Words, starts: Indices, length: int) -> Matrix:
+    """Copy the messages of one length that begin at these words into a matrix."""
+    width = align(length) >> 2
+    # every row of this view begins one word after the one before it, so that indexing rows copies whole messages
+    windows = np.lib.stride_tricks.as_strided(words, (words.size - width + 1, width), (4, 4), writeable=False)
+    return windows[starts]
+
+
+def matches(layout: Layout, matrix: Matrix) -> NDArray[np.bool_] | None:
+    """Tell which rows have this layout; None says all, by far the most frequent answer and half as dear to find."""
+    same = matrix[:, layout.header_at] == layout.headers
+    return None if same.all() else same.all(axis=1)
+
+
+def extract(layout: Layout, matrix: Matrix, columns: dict[str, NDArray[Any]]) -> None:
+    """Write the values of all rows into `columns`, arrays of len(matrix) rows; names without a column are skipped."""
+    for leaf, offset in layout.values:
+        column = columns.get(leaf.name)
+        if column is None:
+            continue
+        if leaf.coding is Coding.IPV4:
+            column[:, 0] = 0
+            column[:, 1] = _cut(matrix, offset, ">u4")
+            column[:, 1] |= np.uint64(IPV4_MAPPED)
+        elif leaf.coding is Coding.IPV6:
+            column[:, 0] = _cut(matrix, offset, ">u8")
+            column[:, 1] = _cut(matrix, offset + 8, ">u8")
+        else:
+            column[:] = _cut(matrix, offset, leaf.coding)
+
+
+def _cut(matrix: Matrix, offset: int, dtype: str) -> NDArray[Any]:
+    """View the value at this byte offset in every row. The caller's assignment copies, swaps and aligns it."""
+    return np.ndarray((len(matrix),), dtype, matrix, offset, (matrix.strides[0],))

@@ -1,0 +1,117 @@
+"""Kernel constants, in kernel spelling, grouped by the header they come from. Only what this program uses."""
+
+from typing import Final
+
+# linux/socket.h, linux/netlink.h
+SOL_NETLINK: Final = 270
+NETLINK_NETFILTER: Final = 12
+
+NLMSG_ERROR: Final = 0x2
+NLMSG_DONE: Final = 0x3
+
+NLM_F_REQUEST: Final = 0x01
+NLM_F_MULTI: Final = 0x02
+NLM_F_ACK: Final = 0x04
+NLM_F_DUMP_INTR: Final = 0x10
+NLM_F_DUMP: Final = 0x300
+
+NLA_F_NESTED: Final = 1 << 15
+NLA_F_NET_BYTEORDER: Final = 1 << 14
+NLA_TYPE_MASK: Final = 0xFFFF & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
+
+# linux/netfilter/nfnetlink.h
+NFNL_SUBSYS_CTNETLINK: Final = 1
+NFNETLINK_V0: Final = 0
+
+# linux/netfilter/nfnetlink_conntrack.h
+IPCTNL_MSG_CT_NEW: Final = 0
+IPCTNL_MSG_CT_GET: Final = 1
+IPCTNL_MSG_CT_DELETE: Final = 2
+
+CTA_TUPLE_ORIG: Final = 1
+CTA_TUPLE_REPLY: Final = 2
+CTA_STATUS: Final = 3
+CTA_PROTOINFO: Final = 4
+CTA_HELP: Final = 5
+CTA_TIMEOUT: Final = 7
+CTA_MARK: Final = 8
+CTA_COUNTERS_ORIG: Final = 9
+CTA_COUNTERS_REPLY: Final = 10
+CTA_USE: Final = 11
+CTA_ID: Final = 12
+CTA_TUPLE_MASTER: Final = 14
+CTA_SEQ_ADJ_ORIG: Final = 15
+CTA_SEQ_ADJ_REPLY: Final = 16
+CTA_ZONE: Final = 18
+CTA_SECCTX: Final = 19
+CTA_TIMESTAMP: Final = 20
+CTA_LABELS: Final = 22
+CTA_SYNPROXY: Final = 24
+
+CTA_TUPLE_IP: Final = 1
+CTA_TUPLE_PROTO: Final = 2
+CTA_TUPLE_ZONE: Final = 3
+
+CTA_IP_V4_SRC: Final = 1
+CTA_IP_V4_DST: Final = 2
+CTA_IP_V6_SRC: Final = 3
+CTA_IP_V6_DST: Final = 4
+
+CTA_PROTO_NUM: Final = 1
+CTA_PROTO_SRC_PORT: Final = 2
+CTA_PROTO_DST_PORT: Final = 3
+CTA_PROTO_ICMP_ID: Final = 4
+CTA_PROTO_ICMP_TYPE: Final = 5
+CTA_PROTO_ICMP_CODE: Final = 6
+CTA_PROTO_ICMPV6_ID: Final = 7
+CTA_PROTO_ICMPV6_TYPE: Final = 8
+CTA_PROTO_ICMPV6_CODE: Final = 9
+
+CTA_PROTOINFO_TCP: Final = 1
+CTA_PROTOINFO_DCCP: Final = 2
+CTA_PROTOINFO_SCTP: Final = 3
+
+CTA_PROTOINFO_TCP_STATE: Final = 1
+CTA_PROTOINFO_TCP_WSCALE_ORIGINAL: Final = 2
+CTA_PROTOINFO_TCP_WSCALE_REPLY: Final = 3
+CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: Final = 4
+CTA_PROTOINFO_TCP_FLAGS_REPLY: Final = 5
+
+CTA_PROTOINFO_DCCP_STATE: Final = 1
+CTA_PROTOINFO_DCCP_ROLE: Final = 2
+CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ: Final = 3
+
+CTA_PROTOINFO_SCTP_STATE: Final = 1
+CTA_PROTOINFO_SCTP_VTAG_ORIGINAL: Final = 2
+CTA_PROTOINFO_SCTP_VTAG_REPLY: Final = 3
+
+CTA_COUNTERS_PACKETS: Final = 1
+CTA_COUNTERS_BYTES: Final = 2
+
+CTA_TIMESTAMP_START: Final = 1
+CTA_TIMESTAMP_STOP: Final = 2
+
+CTA_HELP_NAME: Final = 1
+
+CTA_SEQADJ_CORRECTION_POS: Final = 1
+CTA_SEQADJ_OFFSET_BEFORE: Final = 2
+CTA_SEQADJ_OFFSET_AFTER: Final = 3
+
+CTA_SECCTX_NAME: Final = 1
+
+CTA_SYNPROXY_ISN: Final = 1
+CTA_SYNPROXY_ITS: Final = 2
+CTA_SYNPROXY_TSOFF: Final = 3
+
+# linux/netfilter/nf_conntrack_common.h, enum ip_conntrack_status: bit numbers of the names users may see
+IPS_EXPECTED_BIT: Final = 0
+IPS_SEEN_REPLY_BIT: Final = 1
+IPS_ASSURED_BIT: Final = 2
+IPS_CONFIRMED_BIT: Final = 3
+IPS_SRC_NAT_BIT: Final = 4
+IPS_DST_NAT_BIT: Final = 5
+IPS_DYING_BIT: Final = 9
+IPS_FIXED_TIMEOUT_BIT: Final = 10
+IPS_HELPER_BIT: Final = 13
+IPS_OFFLOAD_BIT: Final = 14
+IPS_HW_OFFLOAD_BIT: Final = 15
