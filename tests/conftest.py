@@ -1,10 +1,13 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from testbed import netns
+from testbed.daemon import Daemon
 from testbed.netns import Namespace
+from testbed.router import Router
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -25,3 +28,17 @@ def namespace() -> Iterator[Namespace]:
         host.account()
         host.track()
         yield host
+
+
+@pytest.fixture
+def router() -> Iterator[Router]:
+    """LAN hosts, a router that masquerades and counts, and a WAN host with public addresses."""
+    with Router() as network:
+        yield network
+
+
+@pytest.fixture
+def daemon(namespace: Namespace, tmp_path: Path) -> Iterator[Daemon]:
+    """A running flowtopd in `namespace`."""
+    with Daemon(namespace, tmp_path) as running:
+        yield running

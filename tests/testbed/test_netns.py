@@ -23,14 +23,7 @@ def test_a_namespace_is_gone_after_an_error_with_what_ran_in_it() -> None:
         raise ZeroDivisionError
     assert host.name not in netns.left_over()
     assert process.returncode == -signal.SIGKILL
-    assert not _alive(orphan)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "(sleep) Z" not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert not netns.alive(orphan)
 
 
 def test_sockets_live_inside_and_the_thread_comes_back(namespace: Namespace) -> None:
