@@ -1,0 +1,221 @@
+"""Snapshots for scripts: JSON Lines, CSV or the table as text, on stdout.
+
+Rules:
+- A window may come in parts; rows are written as they come, so that a hundred thousand flows need no memory here.
+  Only the table waits for the last part: its columns are as wide as their longest text.
+- `--once` waits for the first snapshot with rates. Without it, output goes on until the reader is gone or Ctrl-C.
+- JSON is ASCII, and text from the network is cleaned in CSV and in the table: the output may end up on a terminal.
+- CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`.
+- The table has no blanks inside its values. Into a pipe it has every column at full width; on a terminal it fits.
+"""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from enum import StrEnum
+from typing import Any, Final, Protocol, TextIO
+
+from flowtop_client.columns import Align, Placed, Row, Units, cells, cut, fit, flow_columns, needed_fields
+from flowtop_client.connection.link import Connection, Down, Unavailable
+from flowtop_client.humanize import UNKNOWN, clean
+from flowtop_client.view_state.state import ViewState, query_for
+from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.messages import Error, Query, Snapshot, Status
+
+_STATUS_KEYS: Final = (
+    "flows",
+    "matched",
+    "max",
+    "accounting",
+    "timestamps",
+    "events_lost",
+    "resets",
+    "tick_seconds",
+    "viewers",
+)
+_UNLIMITED_WIDTH: Final = 1_000_000
+
+
+class Format(StrEnum):
+    """What the output looks like."""
+
+    JSON = "json"
+    CSV = "csv"
+    TEXT = "text"
+
+
+class Writer(Protocol):
+    """Writes one snapshot after the other: `begin`, `rows` for each part, `end`."""
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Write what stands before the rows; `snapshot` is the first part."""
+
+    def rows(self, snapshot: Snapshot) -> None:
+        """Write, or keep, the rows of one part."""
+
+    def end(self) -> None:
+        """Write the rest."""
+
+
+class JsonWriter:
+    """One object a line, with the keys and in the order of the documented contract."""
+
+    def __init__(self, out: TextIO, host: str) -> None:
+        self._out = out
+        self._host = host
+        self._dump = json.JSONEncoder(separators=(",", ":")).encode
+        self._first = True
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Everything up to the first flow."""
+        head = {
+            "time": snapshot.time,
+            "seq": snapshot.seq,
+            "interval": snapshot.interval,
+            "host": self._host,
+            "view": snapshot.view,
+            "status": _status(snapshot.status),
+            "totals": asdict(snapshot.totals),
+        }
+        self._out.write(self._dump(head)[:-1] + ',"flows":[')
+        self._first = True
+
+    def rows(self, snapshot: Snapshot) -> None:
+        """An object a flow."""
+        for row in snapshot.rows:
+            flow = self._dump(dict(zip(snapshot.fields, row, strict=True)))
+            self._out.write(flow if self._first else "," + flow)
+            self._first = False
+
+    def end(self) -> None:
+        """The end of the line."""
+        self._out.write("]}\n")
+
+
+def _status(status: Status) -> dict[str, Any]:
+    return {key: getattr(status, key) for key in _STATUS_KEYS}
+
+
+class CsvWriter:
+    """A header, then a row a flow, for all snapshots."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._csv = csv.writer(out, lineterminator="\n")
+        self._csv.writerow(FLOW_FIELD_NAMES)
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Nothing stands between two snapshots."""
+
+    def rows(self, snapshot: Snapshot) -> None:
+        """A line a flow."""
+        self._csv.writerows([_csv_value(value) for value in row] for row in snapshot.rows)
+
+    def end(self) -> None:
+        """Nothing stands between two snapshots."""
+
+
+def _csv_value(value: Any) -> Any:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return clean(value)
+        case list():
+            return "|".join(value)
+        case _:
+            return value
+
+
+class TextWriter:
+    """The table, with its titles, and an empty line between two snapshots."""
+
+    def __init__(self, out: TextIO, *, source: bool, units: Units, width: int | None) -> None:
+        self._out = out
+        self._columns = flow_columns(source=source)
+        self._units = units
+        self._width = width
+        self._table: list[list[str]] = []
+        self._between = ""
+
+    def begin(self, snapshot: Snapshot) -> None:  # noqa: ARG002  # the table shows rows alone
+        """Forget the last table."""
+        self._table.clear()
+
+    def rows(self, snapshot: Snapshot) -> None:
+        """Keep the texts until the widths are known."""
+        texts = cells(self._columns, snapshot.fields, self._units)
+        self._table += ([text.replace(" ", "_") for text in texts(row)] for row in snapshot.rows)
+
+    def end(self) -> None:
+        """The titles and the rows."""
+        by_column = zip(*self._table, strict=True) if self._table else ((),) * len(self._columns)
+        contents = [max((text_width(text) for text in texts if text != UNKNOWN), default=0) for texts in by_column]
+        placed = fit(self._columns, contents, self._width or _UNLIMITED_WIDTH)
+        index = [self._columns.index(place.column) for place in placed]
+        self._out.write(self._between + _line(placed, [place.column.title for place in placed]))
+        self._out.writelines(_line(placed, [row[at] for at in index]) for row in self._table)
+        self._between = "\n"
+
+
+def text_width(text: str) -> int:
+    """How many cells a clean text takes on a terminal. The screen measures with prompt_toolkit, this without it."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def _line(placed: Iterable[Placed], texts: Row) -> str:
+    parts = []
+    for place, text in zip(placed, texts, strict=True):
+        shown = cut(text, place.width, place.column.cut, text_width)
+        pad = " " * (place.width - text_width(shown))
+        parts.append(pad + shown if place.column.align is Align.RIGHT else shown + pad)
+    return " ".join(parts).rstrip() + "\n"
+
+
+def query_of(state: ViewState, form: Format, limit: int | None) -> Query:
+    """What `state` asks for, as every row up to `limit` with the fields that `form` needs."""
+    fields = needed_fields(flow_columns(source=state.source)) if form is Format.TEXT else FLOW_FIELD_NAMES
+    return replace(query_for(state), offset=0, limit=limit, fields=fields)
+
+
+def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width: int | None) -> Writer:
+    """The writer of a format. `width` is the terminal's, None where the output is none."""
+    match form:
+        case Format.JSON:
+            return JsonWriter(out, host)
+        case Format.CSV:
+            return CsvWriter(out)
+        case Format.TEXT:
+            return TextWriter(out, source=state.source, units=Units(state.bits), width=width)
+
+
+async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool) -> None:
+    """Write what an open connection delivers. Raises Unavailable when it ends, OSError when nobody reads."""
+    writing: int | None = None
+    async with aclosing(connection.events()) as events:
+        async for event in events:
+            if isinstance(event, Down):
+                raise Unavailable(f"lost the daemon: {event.why}", event.hint)
+            if isinstance(event, Error):
+                raise Unavailable(f"the daemon says: {event.message}")
+            if not isinstance(event, Snapshot) or (once and event.interval is None):
+                continue
+            if writing is None:
+                writer.begin(event)
+            elif writing != event.seq:
+                raise Unavailable("the daemon broke off a snapshot")
+            writing = event.seq
+            writer.rows(event)
+            if event.more:
+                continue
+            writer.end()
+            out.flush()
+            writing = None
+            if once:
+                return

@@ -1,0 +1,287 @@
+"""The command `flowtop`: from argv to a viewer or to batch output, and an exit status.
+
+Status: 0 fine, also when the reader of a pipe is gone; 1 the daemon cannot be reached or was lost, or a private one
+cannot be had; 2 usage; 130 batch output ended by Ctrl-C, as a shell expects. Every failure is one line on stderr, and
+at most one more that helps.
+
+prompt_toolkit is imported only where there is a screen, and after the first query is on its way.
+"""
+
+import argparse
+import asyncio
+import difflib
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, NoReturn
+
+from flowtop_client import batch
+from flowtop_client.columns import flow_columns, needed_fields
+from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
+from flowtop_client.connection.private import PrivateDaemon
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState, query_for, starts_descending
+from flowtopd.wire.fields import SORT_FIELDS
+from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family
+
+DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
+
+UNREACHABLE: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130  # 128 + SIGINT
+
+_PROTOCOL_OPTIONS: Final = (
+    ("-T", "--tcp", ProtocolGroup.TCP, "TCP flows (the default)"),
+    ("-U", "--udp", ProtocolGroup.UDP, "UDP and UDP-lite flows"),
+    ("-D", "--dccp", ProtocolGroup.DCCP, "DCCP flows"),
+    ("-I", "--icmp", ProtocolGroup.ICMP, "ICMP and ICMPv6 flows"),
+    ("-S", "--sctp", ProtocolGroup.SCTP, "SCTP flows"),
+)
+
+_EXAMPLES: Final = """\
+examples:
+  flowtop                              live TCP flows, the fastest first
+  flowtop -46UTDISs                    everything the classic flowtop can show
+  flowtop --all --once --json          every flow once, for scripts
+  flowtop --once --sort bytes --limit 10
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for. `form` None is the screen; `path` None is the default socket."""
+
+    state: ViewState
+    form: batch.Format | None
+    once: bool
+    limit: int | None
+    path: str | None
+    standalone: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one line and what helps in a second one."""
+
+    def error(self, message: str) -> NoReturn:
+        hint = "`flowtop --help` lists the options"
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.removeprefix("unrecognized arguments: ").split()[0]
+            message = f"unknown option {wrong}" if wrong.startswith("-") else f"unexpected argument {wrong!r}"
+            if near := difflib.get_close_matches(wrong, self._option_string_actions, 1):
+                hint = f"did you mean {near[0]}? {hint}"
+        print(f"flowtop: {message}", f"flowtop: {hint}", sep="\n", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _interval(text: str) -> float:
+    with suppress(ValueError):
+        if MIN_INTERVAL_S <= (value := float(text)) <= MAX_INTERVAL_S:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from {MIN_INTERVAL_S:g} to {MAX_INTERVAL_S:g}")
+
+
+def _limit(text: str) -> int:
+    with suppress(ValueError):
+        if (value := int(text)) > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of rows, 1 or more")
+
+
+def _sort(text: str) -> tuple[str, bool]:
+    field, colon, order = text.partition(":")
+    if field not in SORT_FIELDS:
+        near = difflib.get_close_matches(field, SORT_FIELDS, 1)
+        known = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"some that are: {', '.join(SORT_FIELDS[:3])}, dst, dport, duration"
+        )
+        raise argparse.ArgumentTypeError(f"{field!r} is no sort field: {known}")
+    if colon and order not in {"asc", "desc"}:
+        raise argparse.ArgumentTypeError(f"{order!r} is no order: {field}:asc or {field}:desc")
+    return field, order == "desc" if colon else starts_descending(field)
+
+
+class _Version(argparse.Action):
+    """Prints the version of the installed package."""
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        from importlib import metadata  # noqa: PLC0415  # 20 ms, a tenth of what a first screen may take
+
+        try:
+            version = metadata.version("flowtop")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        print(f"flowtop {version}")
+        raise SystemExit(0)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="flowtop",
+        usage="flowtop [options]",
+        description="Shows, like top, every network flow that the kernel's connection tracking knows.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    which = parser.add_argument_group("which flows")
+    which.add_argument(
+        "-4", "--ipv4", action="append_const", dest="families", const=Family.IPV4, help="IPv4 only (default: both)"
+    )
+    which.add_argument(
+        "-6", "--ipv6", action="append_const", dest="families", const=Family.IPV6, help="IPv6 only (default: both)"
+    )
+    for short, long, group, meaning in _PROTOCOL_OPTIONS:
+        which.add_argument(short, long, action="append_const", dest="protocols", const=group, help=meaning)
+    which.add_argument("--all", action="store_true", help="every protocol, GRE and the rest too")
+    which.add_argument("--loopback", action="store_true", help="also flows within this host")
+    how = parser.add_argument_group("how they are shown")
+    how.add_argument("-n", "--no-dns", action="store_true", help="addresses, no names")
+    how.add_argument("-G", "--no-geoip", action="store_true", help="no countries and networks")
+    how.add_argument("-s", "--show-src", action="store_true", help="also the source side")
+    how.add_argument("-b", "--bits", action="store_true", help="rates in bits/s instead of bytes/s")
+    how.add_argument(
+        "-t", "--interval", type=_interval, default=1.0, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)"
+    )
+    how.add_argument(
+        "--sort",
+        type=_sort,
+        default=("rate", True),
+        metavar="FIELD[:asc|desc]",
+        help="a column or a JSON key (default: rate:desc)",
+    )
+    _add_output(parser)
+    return parser
+
+
+def _add_output(parser: _Parser) -> None:
+    output = parser.add_argument_group("output for scripts (text is the default without a terminal)")
+    form = output.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", action="store_const", dest="form", const=batch.Format.JSON, help="JSON Lines: a snapshot a line"
+    )
+    form.add_argument(
+        "--csv", action="store_const", dest="form", const=batch.Format.CSV, help="a header, then a row a flow"
+    )
+    form.add_argument("--text", action="store_const", dest="form", const=batch.Format.TEXT, help="the table")
+    output.add_argument("--once", action="store_true", help="one snapshot with rates (two samples), then exit")
+    output.add_argument("--limit", type=_limit, metavar="N", help="at most N rows (default: all)")
+    other = parser.add_argument_group("other")
+    other.add_argument(
+        "--socket", metavar="PATH", help=f"the daemon's socket (default: $FLOWTOP_SOCKET, else {DEFAULT_SOCKET})"
+    )
+    other.add_argument("--standalone", action="store_true", help="run a private daemon for this viewer (needs root)")
+    other.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
+    other.add_argument("-h", "--help", action="help", help="show this help and exit")
+
+
+def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
+    """The options in `argv`. Raises SystemExit with a status: 2 on a mistake, 0 after --help and --version."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if given.standalone and given.socket:
+        parser.error("--standalone and --socket: a private daemon has no socket")
+    sort, descending = given.sort
+    state = ViewState(
+        protocols=ALL_PROTOCOLS if given.all else frozenset(given.protocols or {ProtocolGroup.TCP}),
+        families=tuple(family for family in Family if family in (given.families or Family)),
+        loopback=given.loopback,
+        names=not given.no_dns,
+        geoip=not given.no_geoip,
+        source=given.show_src,
+        bits=given.bits,
+        interval=given.interval,
+        sort=sort,
+        descending=descending,
+    )
+    form = given.form or (batch.Format.TEXT if given.once or not terminal else None)
+    return Options(state, form, given.once, given.limit, given.socket, given.standalone)
+
+
+async def _serve(options: Options, target: str | socket.socket) -> None:
+    """Open the connection and show what comes. Raises Unavailable and OSError."""
+    if options.form is None:
+        await _on_screen(options.state, target)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    connection = Connection(target, batch.query_of(options.state, options.form, options.limit))
+    up = await connection.open()
+    try:
+        writer = batch.writer_for(options.form, sys.stdout, options.state, host=up.host, width=width)
+        await batch.run(connection, writer, sys.stdout, once=options.once)
+    finally:
+        await connection.close()
+
+
+async def _on_screen(state: ViewState, target: str | socket.socket) -> None:
+    lines = shutil.get_terminal_size().lines
+    state = replace(state, page=lines, fields=needed_fields(flow_columns(source=True)))
+    connection = Connection(target, query_for(state))
+    up = await connection.open()
+    try:
+        # 0.1 s and 8 MB, which batch output never needs; and the daemon makes the first snapshot meanwhile
+        from flowtop_client.tui.app import run  # noqa: PLC0415
+
+        reason = await run(connection, state, up.host)
+    finally:
+        await connection.close()
+    if reason is not None:
+        raise reason
+
+
+def _privately(options: Options) -> None:
+    """Show what a private daemon sees. Raises Unavailable, with the daemon's own words where it has some."""
+    if os.geteuid() != 0:
+        raise Unavailable(
+            "--standalone needs root: only root may read connection tracking", "`sudo flowtop --standalone`"
+        )
+    try:
+        daemon = PrivateDaemon()
+    except OSError as error:
+        raise Unavailable(f"cannot start a private daemon: {error}") from None
+    lost = None
+    try:
+        asyncio.run(_serve(options, daemon.viewer))
+    except Unavailable as error:
+        lost = error
+    finally:
+        said = daemon.stop()
+    if lost is not None:
+        raise Unavailable(f"the private daemon failed: {said}" if said else lost.what, lost.hint)
+
+
+def _show(options: Options) -> None:
+    """Show what the system's daemon sees; for root without one, a private one's."""
+    if options.standalone:
+        _privately(options)
+        return
+    path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET
+    try:
+        asyncio.run(_serve(options, path))
+    except NoDaemon:
+        if path != DEFAULT_SOCKET or os.geteuid() != 0:
+            raise
+        _privately(options)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point. Gives the exit status."""
+    options = parse(argv, terminal=sys.stdin.isatty() and sys.stdout.isatty())
+    try:
+        _show(options)
+        sys.stdout.flush()
+    except Unavailable as error:
+        print(f"flowtop: {error.what}", *([f"flowtop: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        return UNREACHABLE
+    except BrokenPipeError:
+        # the reader has what it wanted; nothing may be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0

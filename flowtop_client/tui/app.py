@@ -1,0 +1,133 @@
+"""The full-screen viewer: keys and messages become states, a state becomes the screen and a query.
+
+                    ┌─ key ──▶ MOVES[action] ─┐
+    daemon ─▶ events()                        ├─▶ state ─┬─▶ redraw, only when it is another one
+                    └─ snapshot ▶ received() ─┘          └─▶ ask(query), only when it is another one
+
+Nothing here waits for the daemon: a key redraws from the window of rows that is already here.
+"""
+
+import asyncio
+import signal
+from contextlib import aclosing
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.layout import Layout
+
+from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
+from flowtop_client.tui.key_bindings import HELP, bindings
+from flowtop_client.tui.layout import help_lines, regions, screen
+from flowtop_client.tui.style import STYLE
+from flowtop_client.tui.tabs.flows import FlowsTab
+from flowtop_client.tui.widgets.canvas import Canvas
+from flowtop_client.tui.widgets.line import Line
+from flowtop_client.view_state.moves import MOVES, Action, complained, connected, fitted, joined, lost, received
+from flowtop_client.view_state.state import ViewState, query_for
+from flowtopd.wire.messages import Error, Snapshot
+
+_ESCAPE_S = 0.05
+"""How long an Escape may be the beginning of an arrow key; a local terminal sends those in one piece."""
+
+
+class Viewer:
+    """Owns the state and the application, and is owned by `run`."""
+
+    def __init__(self, connection: Connection, state: ViewState) -> None:
+        self._connection = connection
+        self._state = state
+        self._query = query_for(state)
+        self._part: Snapshot | None = None
+        self._tab = FlowsTab()
+        self._app: Application[Unavailable | None] = Application(
+            layout=Layout(Canvas(self._draw)),
+            key_bindings=bindings(self._act, self.leave),
+            style=STYLE,
+            include_default_pygments_style=False,
+            enable_page_navigation_bindings=False,
+            full_screen=True,
+            terminal_size_polling_interval=None,
+        )
+        self._app.ttimeoutlen = _ESCAPE_S
+
+    def _change(self, state: ViewState) -> None:
+        """Go on with `state`: ask for what it means, where that is new."""
+        self._state = state
+        query = query_for(state)
+        if query != self._query:
+            self._query = query
+            self._connection.ask(query)
+
+    def _act(self, action: Action) -> None:
+        """A key was pressed."""
+        state = MOVES[action](self._state)
+        if state is not self._state:
+            self._change(state)
+            self._app.invalidate()
+
+    def _draw(self, width: int, height: int) -> list[Line]:
+        """The lines of the screen; what they have room for becomes part of the state."""
+        page = regions(height).page
+        sort_choices, scroll_limit = self._tab.fit(self._state, width, page)
+        _, help_limit = help_lines(HELP, width, height)
+        state = fitted(
+            self._state, page=page, sort_choices=sort_choices, scroll_limit=scroll_limit, help_limit=help_limit
+        )
+        if state is not self._state:
+            self._change(state)
+            self._tab.fit(state, width, page)
+        return screen(state, self._tab, HELP, width, height)
+
+    def _take(self, event: Event) -> None:
+        """Something came from the connection."""
+        match event:
+            case Snapshot():
+                self._part = joined(self._part, event)
+                if event.more:
+                    return
+                snapshot, self._part = self._part, None
+                state = received(self._state, snapshot)
+            case Up():
+                state = connected(self._state, event.host)
+            case Down():
+                state = lost(self._state, event.why)
+            case Error():
+                state = complained(self._state, event.message)
+            case _:
+                return
+        if state is not self._state:
+            self._change(state)
+            self._app.invalidate()
+
+    async def listen(self) -> None:
+        """Follow the connection. Where it cannot come back, leave and say why."""
+        async with aclosing(self._connection.events()) as events:
+            async for event in events:
+                self._take(event)
+        self.leave(Unavailable(f"lost the daemon: {self._state.trouble}"))
+
+    def leave(self, reason: Unavailable | None = None) -> None:
+        """End the application, once."""
+        if self._app.is_running and not self._app.is_done:
+            self._app.exit(result=reason)
+
+    async def show(self) -> Unavailable | None:
+        """Run on the terminal until the user leaves; a reason where the viewer had to leave by itself."""
+        return await self._app.run_async(set_exception_handler=False)
+
+
+async def run(connection: Connection, state: ViewState, host: str) -> Unavailable | None:
+    """Show what an open connection delivers, until the user leaves or the daemon is gone for good."""
+    viewer = Viewer(connection, connected(state, host))
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, viewer.leave)  # the terminal must be put back
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(viewer.listen())
+            reason = await viewer.show()
+            listening.cancel()
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+    return reason

@@ -1,0 +1,45 @@
+"""Lines of styled text, built from the left, never wider than asked. Width is counted in terminal cells."""
+
+from typing import Final
+
+from prompt_toolkit.utils import get_cwidth
+
+from flowtop_client.columns import Cut, cut
+
+Line = list[tuple[str, str]]
+"""Fragments: a style and a text."""
+
+EMPTY: Final[Line] = []
+
+
+def line_width(line: Line) -> int:
+    """How many cells a line takes."""
+    return sum(get_cwidth(text) for _, text in line)
+
+
+def clipped(line: Line, width: int) -> Line:
+    """A line cut at its end to at most `width` cells."""
+    shown: Line = []
+    for style, text in line:
+        if width <= 0:
+            break
+        part = cut(text, width, Cut.END, get_cwidth)
+        shown.append((style, part))
+        width -= get_cwidth(part)
+    return shown
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """`left` and `right` at the two ends of a line. Where both do not fit, `right` gives way, as a whole."""
+    left = clipped(left, width)
+    space = width - line_width(left) - line_width(right)
+    return [*left, ("", " " * space), *right] if right and space > 0 else left
+
+
+def joined(parts: list[Line], between: str = "  ") -> Line:
+    """Parts in a row, `between` each two of them; empty ones are left out."""
+    line: Line = []
+    for part in parts:
+        if part:
+            line += [("", between), *part] if line else part
+    return line

@@ -1,0 +1,106 @@
+"""A table: columns fitted to a width, each row formatted once.
+
+Rules: widths only grow, so that the columns stand still while rows come and go; other columns, another order or another
+width are another Table. Only rows that are shown are formatted. It knows nothing of what the columns mean.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from prompt_toolkit.utils import get_cwidth
+
+from flowtop_client.columns import Align, Column, Placed, Row, Units, cells, cut, fit, scroll_limit
+from flowtop_client.humanize import UNKNOWN
+from flowtop_client.tui.widgets.line import Line
+
+CellStyle = Callable[[Column, str], str]
+"""The style of a cell, from its column and its text."""
+
+_WIDE_GAP: Final = 2
+
+
+class Table:
+    """Draws rows of one query. Mutable: it remembers widths and what it has drawn."""
+
+    def __init__(self, columns: tuple[Column, ...], units: Units, width: int, cell_style: CellStyle) -> None:
+        self._columns = columns
+        self._units = units
+        self._width = width
+        self._cell_style = cell_style
+        self._contents = [0] * len(columns)
+        self._source: object = None
+        self._texts: dict[int, list[str]] = {}
+        self._lines: dict[tuple[int, str | None], Line] = {}
+        self._placed: tuple[Placed, ...] = ()
+        self._places: list[int] = []
+        self._gap = ""
+
+    def show(self, rows: Mapping[int, Row], fields: tuple[str, ...], source: object, skipped: int) -> None:
+        """Make ready to draw `rows`, by index, without the first `skipped` columns.
+
+        `source` is where the rows come from: with another object, what was formatted before is old.
+        """
+        if source is not self._source:
+            self._source = source
+            self._texts.clear()
+            self._lines.clear()
+        texts = cells(self._columns, fields, self._units)
+        for index in rows.keys() - self._texts.keys():
+            self._texts[index] = row = texts(rows[index])
+            self._contents = [max(pair) for pair in zip(self._contents, map(_content_width, row), strict=True)]
+        skipped = min(skipped, self.scroll_limit)
+        placed = fit(self._columns[skipped:], self._contents[skipped:], self._width)
+        if placed != self._placed:
+            self._lines.clear()
+            self._placed = placed
+            self._places = [self._columns.index(place.column) for place in placed]
+            wide = sum(place.width for place in placed) + _WIDE_GAP * (len(placed) - 1) <= self._width
+            self._gap = " " * (_WIDE_GAP if wide else 1)
+
+    @property
+    def scroll_limit(self) -> int:
+        """How many columns may be skipped."""
+        return scroll_limit(self._columns, self._contents, self._width)
+
+    @property
+    def sort_choices(self) -> tuple[str, ...]:
+        """The sort fields of the columns that are shown."""
+        return tuple(place.column.sort for place in self._placed)
+
+    def titles(self, sort: str, mark: str) -> Line:
+        """The line of titles; that of the sorted column ends with `mark`."""
+        line: Line = []
+        for place in self._placed:
+            title, style = place.column.title, "class:title"
+            if place.column.sort == sort:
+                title, style = title[: place.width - 1] + mark, "class:title.sorted"
+            line += [("class:title", self._gap), (style, _padded(place, title))]
+        used = sum(place.width for place in self._placed) + len(self._gap) * (len(self._placed) - 1)
+        return [*line[1:], ("class:title", " " * (self._width - used))]
+
+    def line(self, index: int, style: str | None = None) -> Line:
+        """A row that was shown. `style` replaces the styles of its cells and fills the line to its end."""
+        key = (index, style)
+        if key not in self._lines:
+            self._lines[key] = self._format(self._texts[index], style)
+        return self._lines[key]
+
+    def _format(self, texts: list[str], style: str | None) -> Line:
+        padded = [_padded(place, texts[at]) for place, at in zip(self._placed, self._places, strict=True)]
+        if style is not None:
+            text = self._gap.join(padded)
+            return [(style, text + " " * (self._width - get_cwidth(text)))]
+        line: Line = []
+        for place, at, text in zip(self._placed, self._places, padded, strict=True):
+            line += [("", self._gap), (self._cell_style(place.column, texts[at]), text)]
+        return line[1:]
+
+
+def _content_width(text: str) -> int:
+    return 0 if text == UNKNOWN else get_cwidth(text)
+
+
+def _padded(place: Placed, text: str) -> str:
+    shown = cut(text, place.width, place.column.cut, get_cwidth)
+    pad = " " * (place.width - get_cwidth(shown))
+    return pad + shown if place.column.align is Align.RIGHT else shown + pad

@@ -1,0 +1,1 @@
+"""What the screen shows and asks for, as one frozen value and pure steps from one to the next."""

@@ -1,0 +1,78 @@
+"""What is wrong, in words, the most important first. Pure: a state in, lines out."""
+
+from typing import Final
+
+from flowtop_client.humanize import clean, count, seconds
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
+from flowtopd.wire.messages import Family, Snapshot
+
+RESET_SHOWN_S: Final = 60.0
+"""How long a counter reset is mentioned."""
+
+_NEARLY_FULL: Final = 0.9
+_STRETCHED: Final = 1.05  # the daemon rounds its pace; less than this is no news
+
+
+def problems(state: ViewState) -> tuple[str, ...]:
+    """Everything that is wrong, by importance; empty when all is well."""
+    found = [f"daemon gone: {clean(state.trouble)}: reconnecting…"] if state.trouble else []
+    if state.complaint:
+        found.append(clean(state.complaint))
+    if state.snapshot is not None:
+        found += _of_snapshot(state, state.snapshot)
+    return tuple(found)
+
+
+def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
+    status = snapshot.status
+    found = []
+    if not status.accounting:
+        found.append("accounting is off: no bytes and rates; nf_conntrack_acct=1 starts to count, for new flows only")
+    if not status.flows and status.tracking is False:
+        found.append("no rule asks the kernel to track connections: `flowtopd --activate` adds one")
+    if status.pace > state.interval * _STRETCHED:
+        found.append(
+            f"a tick takes {seconds(status.tick_seconds)}: updates every {seconds(status.pace)}"
+            f" instead of {seconds(state.interval)}"
+        )
+    if state.reset_time is not None and snapshot.time - state.reset_time <= RESET_SHOWN_S:
+        found.append("another program resets the counters: bytes go on from the last values seen")
+    if status.max and status.flows > status.max * _NEARLY_FULL:
+        found.append(
+            f"the table is {status.flows * 100 // status.max} % full: at nf_conntrack_max new connections are dropped"
+        )
+    return found
+
+
+def empty_reason(state: ViewState) -> tuple[str, ...]:
+    """Why there is no row to show, and what helps; for the place where the rows would be."""
+    if state.snapshot is None:
+        return ("waiting for the first snapshot…",)
+    status = state.snapshot.status
+    if not status.flows:
+        if status.tracking is False:
+            return (
+                "The kernel tracks no connections here: no firewall rule asks it to.",
+                "`flowtopd --activate` adds a rule that tracks and drops nothing.",
+            )
+        return ("The kernel's table holds no connection yet.",)
+    if not state.protocols:
+        return ("No protocol is chosen.", "T U D I S O switch them on.")
+    if not state.loopback and state.protocols == ALL_PROTOCOLS and not state.active and len(state.families) > 1:
+        return (
+            f"None of the {count(status.flows)} flows in the table leaves this host.",
+            "`--loopback` shows flows within it.",
+        )
+    hint = "a shows idle flows too" if state.active else "T U D I S O add protocols"
+    return (f"None of the {count(status.flows)} flows in the table is {_selection(state)}.", f"{hint}.")
+
+
+def _selection(state: ViewState) -> str:
+    """The chosen rows in words: `active TCP or UDP over IPv4`."""
+    kinds = " or ".join(group.value for group in ProtocolGroup if group in state.protocols)
+    words = [] if state.protocols == ALL_PROTOCOLS else [kinds]
+    if state.active:
+        words.insert(0, "active")
+    if len(state.families) == 1:
+        words.append("over " + ("IPv4" if state.families[0] is Family.IPV4 else "IPv6"))
+    return " ".join(words) or "to be shown"

@@ -1,0 +1,188 @@
+"""The state of a viewer, and the wire query that it means. Pure: values in, values out.
+
+    rows of the query, sorted by the daemon          offset: first row on the screen
+    ┌ 0 ────────────────────────────────────┐        cursor: the selected row, counted from 0 over all rows
+    │      ┌ window_offset ──────────┐      │        page:   rows that the screen has room for
+    │      │   ┌ offset ────────┐    │      │        window: what was asked for: about a page before and a page
+    │      │   │ screen: page   │    │      │                after the screen, so that a key redraws from what is
+    │      │   └────────────────┘    │      │                here, without waiting for the daemon
+    │      └─────────────────────────┘      │
+    └──────────────────────────────────────┘
+
+Rules:
+- `settled` is the only place that moves the window and counts tags. A tag names a query; `epoch` is the first tag that
+  means the rows asked for now. An older snapshot has other rows and is not shown; one with an older window is.
+- A new window is asked for only when less than half a page is left at one side.
+- The view never jumps: a snapshot moves the offset only where the rows end before it.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from flowtopd.wire.fields import FLOW_FIELDS, SORT_SUMS, Kind
+from flowtopd.wire.messages import Family, Query, Snapshot
+
+WINDOW_STEP: Final = 32
+"""The window's height is three times the page, rounded up to this, so that a small resize needs no new query."""
+
+
+class ProtocolGroup(StrEnum):
+    """What one option or key of the classic tool switches; the value is how it is called on the screen."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    DCCP = "DCCP"
+    ICMP = "ICMP"
+    SCTP = "SCTP"
+    OTHER = "other"
+
+
+_NUMBERS: Final = {
+    # IANA protocol numbers; UDP-lite goes with UDP and ICMPv6 with ICMP, as in the classic tool
+    ProtocolGroup.TCP: frozenset({6}),
+    ProtocolGroup.UDP: frozenset({17, 136}),
+    ProtocolGroup.DCCP: frozenset({33}),
+    ProtocolGroup.ICMP: frozenset({1, 58}),
+    ProtocolGroup.SCTP: frozenset({132}),
+}
+
+ALL_PROTOCOLS: Final = frozenset(ProtocolGroup)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """Everything that decides what is on the screen, apart from its size in columns."""
+
+    # what the user asked for
+    protocols: frozenset[ProtocolGroup] = frozenset({ProtocolGroup.TCP})
+    families: tuple[Family, ...] = (Family.IPV4, Family.IPV6)
+    active: bool = False
+    loopback: bool = False
+    names: bool = True
+    geoip: bool = True
+    source: bool = False
+    bits: bool = False
+    interval: float = 1.0
+    sort: str = "rate"
+    descending: bool = True
+    paused: bool = False
+    tab: int = 0
+    help_line: int | None = None
+    """First visible line of the help, None while it is closed."""
+
+    # the place in the rows
+    offset: int = 0
+    cursor: int = 0
+    pinned: str | None = None
+    """The id of the selected flow, which the cursor follows on the screen; None until the user chose one."""
+    skipped: int = 0
+    """How many columns are scrolled out at the left."""
+
+    # what the screen has room for, told by `moves.fitted`
+    page: int = 1
+    sort_choices: tuple[str, ...] = ()
+    scroll_limit: int = 0
+    help_limit: int = 0
+
+    # what was asked
+    fields: tuple[str, ...] = ()
+    window_offset: int = 0
+    tag: int = 1
+    epoch: int = 1
+
+    # what came back
+    snapshot: Snapshot | None = None
+    host: str = ""
+    trouble: str = ""
+    """Why there is no daemon; empty while there is one."""
+    complaint: str = ""
+    """What the daemon said about the newest query."""
+    reset_time: float | None = None
+    """When a counter reset by another program was last seen, in the time of the snapshots."""
+
+    @property
+    def total(self) -> int:
+        """How many rows the query has in all."""
+        return self.snapshot.status.matched if self.snapshot else 0
+
+    def row(self, index: int) -> list[Any] | None:
+        """The row at `index`, or None where it is not here."""
+        if self.snapshot is None:
+            return None
+        place = index - self.snapshot.offset
+        return self.snapshot.rows[place] if 0 <= place < len(self.snapshot.rows) else None
+
+    def flow_id(self, index: int) -> str | None:
+        """The id of the flow at `index`, or None where it is not here."""
+        row = self.row(index)
+        if row is None or self.snapshot is None or "id" not in self.snapshot.fields:
+            return None
+        return str(row[self.snapshot.fields.index("id")])
+
+
+def protocol_numbers(groups: frozenset[ProtocolGroup]) -> tuple[int, ...] | None:
+    """The wire's form of a choice of groups: None is every protocol, an empty tuple none."""
+    if groups == ALL_PROTOCOLS:
+        return None
+    named: frozenset[int] = frozenset().union(*_NUMBERS.values())
+    chosen: set[int] = set(range(256)) - named if ProtocolGroup.OTHER in groups else set()
+    for group in groups - {ProtocolGroup.OTHER}:
+        chosen |= _NUMBERS[group]
+    return tuple(sorted(chosen))
+
+
+def starts_descending(sort: str) -> bool:
+    """Whether a sort field begins with its largest value: amounts do, text begins with A."""
+    return sort in SORT_SUMS or any(field.name == sort and field.kind is not Kind.TEXT for field in FLOW_FIELDS)
+
+
+def window_height(page: int) -> int:
+    """How many rows are asked for, with `page` of them on the screen."""
+    return 3 * WINDOW_STEP * -(-page // WINDOW_STEP)
+
+
+def query_for(state: ViewState) -> Query:
+    """The query that `state` means."""
+    return Query(
+        tag=state.tag,
+        protocols=protocol_numbers(state.protocols),
+        families=state.families,
+        active=state.active,
+        loopback=state.loopback,
+        names=state.names,
+        geoip=state.geoip,
+        sort=state.sort,
+        descending=state.descending,
+        offset=state.window_offset,
+        limit=window_height(state.page),
+        interval=state.interval,
+        paused=state.paused,
+        fields=state.fields,
+    )
+
+
+def _window_offset(state: ViewState) -> int:
+    """Where the window should begin: where it is, as long as half a page is left at both sides of the screen."""
+    height, margin = window_height(state.page), max(1, state.page // 2)
+    begin, end = state.window_offset, state.window_offset + height
+    before = begin == 0 or state.offset - begin >= margin
+    after = end >= state.total or end - (state.offset + state.page) >= margin
+    if begin <= state.offset and before and after:
+        return begin
+    return max(0, state.offset + state.page // 2 - height // 2)
+
+
+def settled(old: ViewState, new: ViewState) -> ViewState:
+    """`new` with the window and the tags that it needs, coming from `old`."""
+    new = replace(new, window_offset=_window_offset(new))
+    before, after = query_for(old), query_for(new)
+    if before == after:
+        return new
+    tag = old.tag + 1
+    return replace(new, tag=tag, epoch=old.epoch if _rows_meant(before) == _rows_meant(after) else tag)
+
+
+def _rows_meant(query: Query) -> Query:
+    """A query without what does not change which rows stand where."""
+    return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0)

@@ -1,0 +1,273 @@
+"""A daemon that does what a test says: the wire protocol over a real Unix socket, with flows out of a list.
+
+It answers a hello with a welcome and a query with a snapshot of its window, slow and obvious: sorted and cut in plain
+Python. `push` sends the next snapshot to everybody. Run as a program it serves made-up flows for looking at a screen:
+`python -m tests.flowtop_client.scripted_daemon SOCKET [FLOWS [HOST]]`.
+"""
+
+import dataclasses
+import random
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from flowtopd.wire.codec import decode_viewer, encode_daemon
+from flowtopd.wire.fields import FLOW_FIELD_NAMES, SORT_SUMS
+from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
+from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
+    DaemonMessage,
+    Hello,
+    Query,
+    Snapshot,
+    Status,
+    Totals,
+    View,
+    ViewerMessage,
+    Welcome,
+)
+
+Flow = dict[str, Any]
+
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "icmpv6": 58, "sctp": 132, "udplite": 136}
+NO_FLOW: Flow = dict.fromkeys(FLOW_FIELD_NAMES)
+STATUS = Status(
+    flows=0,
+    matched=0,
+    max=262144,
+    accounting=True,
+    timestamps=True,
+    tracking=True,
+    events_lost=0,
+    resets=0,
+    tick_seconds=0.012,
+    pace=1.0,
+    viewers=1,
+)
+
+
+def flow(number: int, **values: Any) -> Flow:
+    """The flow with this number: TCP to 192.0.2.x, faster the smaller its number."""
+    return (
+        NO_FLOW
+        | {
+            "id": f"{number:x}",
+            "family": "ipv4",
+            "proto": "tcp",
+            "state": "ESTABLISHED",
+            "status": ["seen_reply", "assured", "confirmed"],
+            "src": "10.0.0.1",
+            "sport": 40000 + number % 20000,
+            "dst": f"192.0.2.{number % 250 + 1}",
+            "dport": 443,
+            "nat": "none",
+            "orig_bytes": 1000 * number,
+            "reply_bytes": 2000 * number,
+            "orig_rate": 1e6 / number,
+            "reply_rate": 2e6 / number,
+            "duration": 60.0 * number,
+            "mark": 0,
+            "zone": 0,
+            "closed": False,
+        }
+        | values
+    )
+
+
+def total(flows: list[Flow], field: str) -> Any:
+    known = [flow[field] for flow in flows if flow[field] is not None]
+    return sum(known) if known else None
+
+
+def snapshot_for(query: Query, flows: list[Flow], seq: int, status: Status, interval: float | None) -> Snapshot:
+    """What a daemon would answer to `query`."""
+    parts = SORT_SUMS.get(query.sort, (query.sort,))
+    chosen = [
+        flow
+        for flow in flows
+        if (query.protocols is None or NUMBERS[flow["proto"]] in query.protocols)
+        and flow["family"] in query.families
+        and not (query.active and not flow["orig_rate"])
+    ]
+    known = [flow for flow in chosen if any(flow[part] is not None for part in parts)]
+    unknown = [flow for flow in chosen if all(flow[part] is None for part in parts)]
+    if len(parts) == 2:
+        known.sort(key=lambda flow: sum(flow[part] or 0 for part in parts), reverse=query.descending)
+    else:
+        known.sort(key=lambda flow: flow[query.sort], reverse=query.descending)
+    end = None if query.limit is None else query.offset + query.limit
+    fields = query.fields or FLOW_FIELD_NAMES
+    return Snapshot(
+        tag=query.tag,
+        seq=seq,
+        time=1700000000.0 + seq,
+        interval=interval,
+        view=View.FLOWS,
+        status=dataclasses.replace(status, flows=len(flows), matched=len(chosen)),
+        totals=Totals(*(total(chosen, name) for name in ("orig_rate", "reply_rate", "orig_bytes", "reply_bytes"))),
+        fields=fields,
+        offset=query.offset,
+        rows=[[flow[name] for name in fields] for flow in (known + unknown)[query.offset : end]],
+    )
+
+
+class Peer:
+    """One viewer, as the daemon sees it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.query: Query | None = None
+
+    def send(self, message: DaemonMessage) -> None:
+        with suppress(OSError):
+            self.sock.sendall(encode_daemon(message))
+
+
+Answer = Callable[["ScriptedDaemon", Peer, ViewerMessage], None]
+
+
+def plain_answer(daemon: "ScriptedDaemon", peer: Peer, message: ViewerMessage) -> None:
+    match message:
+        case Hello():
+            peer.send(Welcome(PROTOCOL_VERSION, "scripted", daemon.host))
+        case Query():
+            peer.query = message
+            daemon.answer_query(peer)
+
+
+class ScriptedDaemon:
+    """Listens on `path`; `got` holds every message in order. Everything runs under one lock."""
+
+    def __init__(self, path: str, flows: list[Flow], *, host: str = "router", answer: Answer = plain_answer) -> None:
+        self.path = path
+        self.flows = flows
+        self.host = host
+        self.status = STATUS
+        self.seq = 1
+        self.interval: float | None = 1.0
+        self.got: list[ViewerMessage] = []
+        self._answer = answer
+        self._changed = threading.Condition()
+        self._peers: list[Peer] = []
+        self._threads: list[threading.Thread] = []
+        self._listener: socket.socket | None = None
+        self.listen()
+
+    def listen(self) -> None:
+        self._listener = listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen()
+        self._start(lambda: self._accept(listener))
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            self.serve(sock)
+
+    def serve(self, sock: socket.socket) -> None:
+        """Talk to a viewer on a socket that is connected already."""
+        with self._changed:
+            peer = Peer(sock)
+            self._peers.append(peer)
+        self._start(lambda: self._read(peer))
+
+    def _read(self, peer: Peer) -> None:
+        frames = FrameReader(MAX_VIEWER_FRAME)
+        with peer.sock, suppress(OSError):
+            while data := peer.sock.recv(65536):
+                for body in frames.feed(data):
+                    message = decode_viewer(body)
+                    with self._changed:
+                        self.got.append(message)
+                        self._answer(self, peer, message)
+                        self._changed.notify_all()
+
+    def answer_query(self, peer: Peer) -> None:
+        assert peer.query is not None
+        peer.send(snapshot_for(peer.query, self.flows, self.seq, self.status, self.interval))
+
+    def push(self, flows: list[Flow] | None = None, **status: Any) -> None:
+        """The next tick, for every viewer that asked."""
+        with self._changed:
+            self.seq += 1
+            self.flows = self.flows if flows is None else flows
+            self.status = dataclasses.replace(self.status, **status)
+            for peer in self._peers:
+                if peer.query is not None:
+                    self.answer_query(peer)
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout), f"not seen within {timeout} s; got {self.got}"
+
+    def queries(self) -> list[Query]:
+        return [message for message in self.got if isinstance(message, Query)]
+
+    def close(self) -> None:
+        """Hang up on everybody and stop listening; `listen` starts again on the same path."""
+        assert self._listener is not None
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with suppress(FileNotFoundError):
+            import pathlib
+
+            pathlib.Path(self.path).unlink()
+        for peer in self._peers:
+            with suppress(OSError):
+                peer.sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
+        self._peers.clear()
+        self._threads.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def made_up(count: int) -> list[Flow]:
+    """Flows of all kinds, the same ones every time."""
+    chance = random.Random(1)
+    return [
+        flow(
+            number,
+            proto=(proto := chance.choice(["tcp"] * 6 + ["udp", "udp", "icmp", "icmpv6", "gre", "sctp"])),
+            state=chance.choice(["ESTABLISHED", "TIME_WAIT", "SYN_SENT", "CLOSE_WAIT"])
+            if proto in {"tcp", "sctp"}
+            else None,
+            dst=f"2001:db8:{number:x}:42::1" if number % 3 == 0 else f"192.0.2.{number % 250}",
+            family="ipv6" if number % 3 == 0 else "ipv4",
+            dport=None if proto.startswith("icmp") else chance.choice([22, 53, 80, 443, 8443, 51820]),
+            sport=None if proto.startswith("icmp") else chance.randrange(1024, 65536),
+            orig_rate=chance.choice([0.0, 0.0, 0.0, chance.expovariate(1e-5)]),
+            reply_rate=chance.choice([0.0, chance.expovariate(1e-6)]),
+            duration=chance.expovariate(1 / 5000),
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+if __name__ == "__main__":
+    with ScriptedDaemon(sys.argv[1], made_up(int([*sys.argv, "200"][2])), host=[*sys.argv, "", "router"][-1]) as served:
+        while True:
+            time.sleep(1)
+            for each in served.flows:
+                each["orig_rate"] *= random.uniform(0.8, 1.25)
+                each["reply_rate"] *= random.uniform(0.8, 1.25)
+                each["duration"] += 1
+            served.push()
