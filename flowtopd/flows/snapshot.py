@@ -1,4 +1,4 @@
-"""A snapshot: the whole table at one tick. Never changed after it is made, so that it can be read without a lock."""
+"""What a tick leaves behind. Never changed after it is made, so that anybody can read it without a lock."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,3 +32,23 @@ class Snapshot:
         """Return the row of the flow with this key, None when there is none."""
         rows = np.flatnonzero(self.columns["key"] == np.uint64(key))
         return int(rows[0]) if len(rows) else None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelState:
+    """What the kernel does in this network namespace. `max` and `tracking` are None where they cannot be told."""
+
+    accounting: bool
+    timestamps: bool
+    max: int | None
+    tracking: bool | None
+    """Whether connections are tracked at all; asked for only while the table is empty."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tick:
+    """A snapshot and what went with it. `seconds`: how long the tick took."""
+
+    snapshot: Snapshot
+    kernel: KernelState
+    seconds: float

@@ -98,8 +98,18 @@ class Batch:
 
 def dump_request(seq: int) -> bytes:
     """Build the request for all entries of all families. Never with CTRZERO: others read these counters too."""
-    message_type = uapi.NFNL_SUBSYS_CTNETLINK << 8 | uapi.IPCTNL_MSG_CT_GET
-    return request(message_type, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP, seq, NFGENMSG.pack(0, uapi.NFNETLINK_V0, 0))
+    return _dump_request(uapi.IPCTNL_MSG_CT_GET, seq)
+
+
+def stats_request(seq: int) -> bytes:
+    """Build the request for the statistics of each processor: small, and allowed to whom the table is."""
+    return _dump_request(uapi.IPCTNL_MSG_CT_GET_STATS_CPU, seq)
+
+
+def _dump_request(message: int, seq: int) -> bytes:
+    payload = NFGENMSG.pack(0, uapi.NFNETLINK_V0, 0)  # AF_UNSPEC: every family
+    kind = uapi.NFNL_SUBSYS_CTNETLINK << 8 | message
+    return request(kind, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP, seq, payload)
 
 
 def _allocate(size: int) -> dict[str, NDArray[Any]]:

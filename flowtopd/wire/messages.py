@@ -150,12 +150,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One flow in full: `flow` by field name, `kernel` the attributes without a field of their own. Both None: gone."""
+    """One flow in full, by field name; None when it is gone."""
 
     TYPE: ClassVar = "detail"
     id: str
     flow: dict[str, Any] | None
-    kernel: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""The command line of flowtopd: arguments in, exit status out. Mistakes get one line, and a hint where there is one.
+
+Exit status: 0 fine, 1 cannot start or could not restore everything, 2 usage or configuration.
+"""
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NoReturn
+
+from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
+from flowtopd.config import Config, ConfigError, LogLevel, load
+from flowtopd.daemon import Place, check_kernel, run
+from flowtopd.session.access import SocketInUseError
+from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
+from flowtopd.system.runtime_dir import AlreadyRunningError
+from flowtopd.system.sysctl import restore
+from flowtopd.wire.version import VERSION
+
+SOCKET_NAME: Final = "flowtop.sock"
+
+CANNOT: Final = 1
+USAGE: Final = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _die(USAGE, message, hint="flowtopd --help lists the options")
+
+
+def _die(status: int, message: str, hint: str = "") -> NoReturn:
+    print(f"flowtopd: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="flowtopd",
+        description="Reads the kernel's connection tracking and serves it to flowtop viewers.",
+        allow_abbrev=False,
+    )
+    option = parser.add_argument
+    option("--config", type=Path, metavar="FILE", help=f"configuration (default {DEFAULT_CONFIG}, if it is there)")
+    option(
+        "--runtime-dir",
+        type=Path,
+        metavar="DIR",
+        default=DEFAULT_RUNTIME_DIR,
+        help="socket, lock and saved sysctls (default %(default)s)",
+    )
+    option("--socket", type=Path, metavar="PATH", help=f"where viewers connect (default {SOCKET_NAME} in DIR)")
+    option("--activate", action="store_true", help="make the kernel track connections while the daemon runs")
+    option("--log-level", choices=list(LogLevel), help="least important message that is logged (default info)")
+    option("--check-config", action="store_true", help="read the configuration, then exit")
+    option("--restore", action="store_true", help="put back sysctls left by a killed daemon, then exit")
+    option("--viewer-fd", type=int, metavar="FD", help="serve the one viewer on this connected socket, end with it")
+    option("--version", action="version", version=f"flowtopd {VERSION}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = load(options.config)
+    except ConfigError as error:
+        _die(USAGE, str(error))
+    if options.check_config:
+        return 0
+    level = options.log_level or config.daemon.log_level
+    logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
+    if options.restore:
+        return _restore(options.runtime_dir)
+    return _run(config, options)
+
+
+def _restore(runtime_dir: Path) -> int:
+    try:
+        outcome = restore(runtime_dir)
+    except AlreadyRunningError as error:
+        _die(CANNOT, str(error), hint="it puts them back itself when it ends")
+    except OSError as error:
+        _die(CANNOT, f"{runtime_dir}: {error.strerror or error}")
+    for line in outcome.lines:
+        print(f"flowtopd: {line}")
+    return 0 if outcome.complete else CANNOT
+
+
+def _run(config: Config, options: argparse.Namespace) -> int:
+    if options.activate:
+        config = replace(config, conntrack=replace(config.conntrack, activate=True))
+    place = Place(options.runtime_dir, options.socket or options.runtime_dir / SOCKET_NAME, options.viewer_fd)
+    try:
+        check_kernel()
+        run(config, place, f"flowtopd {VERSION}")
+    except AlreadyRunningError as error:
+        _die(CANNOT, str(error), hint="viewers join it with: flowtop")
+    except SocketInUseError as error:
+        _die(CANNOT, str(error))
+    except PermissionError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _die(CANNOT, f"{where}{error.strerror}", hint="flowtopd needs root, or CAP_NET_ADMIN and its runtime directory")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _die(CANNOT, f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))
+    return 0
+
+
+_HINTS: Final = {
+    errno.EPROTONOSUPPORT: "this kernel has no netlink for netfilter (CONFIG_NETFILTER_NETLINK)",
+    errno.EOPNOTSUPP: "load it with: modprobe nf_conntrack_netlink (CONFIG_NF_CT_NETLINK)",
+}

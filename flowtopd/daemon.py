@@ -1,0 +1,194 @@
+"""The daemon put together: one event loop, one TaskGroup, one thread that collects.
+
+    TaskGroup ┬ ticker    waits for demand ─▶ Collector.tick in the thread ─▶ Hub.publish
+              ├ server    accepts viewers, a session each
+              └ signals   SIGTERM, SIGINT: everything is cancelled
+
+Order of what is changed outside, undone in reverse: 1 the runtime directory is locked, 2 sysctls are saved and set,
+3 connections are tracked (activation), 4 the socket is made. Before any of it the kernel is asked whether it lets us
+read its table at all.
+"""
+
+import asyncio
+import contextlib
+import errno
+import importlib
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flowtopd.collector import Collector
+from flowtopd.config import Config, SysctlMode
+from flowtopd.flows.snapshot import KernelState
+from flowtopd.netlink.ctnetlink import stats_request
+from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
+from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.session.access import listen, remove
+from flowtopd.session.hub import Hub
+from flowtopd.session.server import Server
+from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
+from flowtopd.system.sysctl import Sysctls
+from flowtopd.system.systemd import notify
+from flowtopd.system.tracking import conntrack_exists, tracks
+
+SWITCH_INTERVAL_S: Final = 0.001
+"""How long a thread may keep the interpreter: with Python's 5 ms, keys wait for the collector."""
+
+log = logging.getLogger("flowtopd")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the daemon lives. With `viewer_fd`, a connected socket, it serves that one viewer and ends with it."""
+
+    runtime_dir: Path
+    socket: Path
+    viewer_fd: int | None = None
+
+
+def run(config: Config, place: Place, program: str) -> None:
+    """Run until a signal comes, or the only viewer of a private daemon leaves.
+
+    Raises OSError, AlreadyRunningError and SocketInUseError for what keeps it from starting.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with _host(config, place) as sysctls, _listener(config, place) as sockets:
+        asyncio.run(_run(sysctls, sockets, place, program))
+
+
+def check_kernel() -> None:
+    """Raise OSError where the kernel has no conntrack (EOPNOTSUPP) or does not let us read it (PermissionError)."""
+    if not conntrack_exists():
+        raise OSError(errno.EOPNOTSUPP, "no connection tracking in this kernel")
+    try:
+        with NetlinkSocket() as netlink:
+            for _block in netlink.dump(stats_request):
+                pass
+    except NetlinkError as error:
+        number = error.errno or errno.EIO
+        raise OSError(number, f"cannot read connection tracking: {os.strerror(number)}") from None
+
+
+@contextlib.contextmanager
+def _host(config: Config, place: Place) -> Iterator[Sysctls]:
+    """Change the host as configured, and put it back."""
+    with contextlib.ExitStack() as undo:
+        mode = config.conntrack.sysctl
+        try:
+            runtime = undo.enter_context(RuntimeDir(place.runtime_dir))
+        except AlreadyRunningError:
+            if place.viewer_fd is None:
+                raise
+            # the daemon that owns the sysctls is running: this private one must not touch them
+            runtime = undo.enter_context(RuntimeDir(Path(undo.enter_context(tempfile.TemporaryDirectory()))))
+            mode = SysctlMode.NEVER
+        sysctls = Sysctls(runtime)
+        undo.callback(lambda: _warn(sysctls.release()))
+        _warn(sysctls.acquire(mode))
+        if config.conntrack.activate:
+            # pyroute2 takes 13 MB and 0.2 s, so it is imported only where activation is asked for
+            undo.enter_context(importlib.import_module("flowtopd.system.activation").Activation())
+        yield sysctls
+
+
+@contextlib.contextmanager
+def _listener(config: Config, place: Place) -> Iterator[socket.socket]:
+    """The socket to accept viewers on, or the one that is a viewer."""
+    if place.viewer_fd is not None:
+        with socket.socket(fileno=place.viewer_fd) as connected:
+            yield connected
+        return
+    listener, problem = listen(place.socket, config.access.group)
+    _warn((problem,) if problem else ())
+    try:
+        with listener:
+            yield listener
+    finally:
+        remove(place.socket)
+
+
+def _warn(lines: tuple[str, ...]) -> None:
+    for line in lines:
+        log.warning("%s", line)
+
+
+async def _run(sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
+    hub = Hub()
+    server = Server(hub, program)
+    with NetlinkSocket() as netlink, ThreadPoolExecutor(1, "collector") as thread:
+        ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows)), thread)
+        async with asyncio.TaskGroup() as tasks:
+            ticking = tasks.create_task(ticker.run())
+            serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
+            serving.add_done_callback(lambda _done: ticking.cancel())
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+            notify("READY=1")
+            log.info("ready, %s", place.socket if place.viewer_fd is None else "for one viewer")
+        notify("STOPPING=1")
+        log.info("stopping")
+
+
+def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:
+    state = sysctls.read()
+    return KernelState(state.accounting, state.timestamps, sysctls.max(), True if flows else tracks())
+
+
+class Ticker:
+    """Takes ticks at the pace that viewers want, in a thread, and stretches when one takes over half the interval."""
+
+    def __init__(self, hub: Hub, collector: Collector, thread: ThreadPoolExecutor) -> None:
+        self._hub = hub
+        self._collector = collector
+        self._thread = thread
+        self._started_s = -math.inf
+        self._took_s = 0.0
+        self._complaint = ""
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._until_due()
+            self._started_s = loop.time()
+            try:
+                tick = await loop.run_in_executor(self._thread, self._collector.tick)
+            except (NetlinkError, MalformedMessage) as error:
+                if self._complaint != str(error):  # said once, not every tick
+                    log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
+                self._complaint = str(error)
+                self._took_s = loop.time() - self._started_s
+            else:
+                self._complaint = ""
+                self._took_s = tick.seconds
+                self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
+
+    def _pace(self, interval_s: float) -> float:
+        return max(interval_s, 2 * self._took_s)
+
+    async def _until_due(self) -> None:
+        """Wait for the next tick; without any timer, and with the table forgotten, while nobody wants one."""
+        loop = asyncio.get_running_loop()
+        while True:
+            interval_s = self._hub.interval_s
+            if interval_s is None:
+                if not self._hub.viewers:
+                    self._hub.clear()
+                    await loop.run_in_executor(self._thread, self._collector.forget)
+                await self._hub.changed()
+                continue
+            wait_s = self._started_s + self._pace(interval_s) - loop.time()
+            if wait_s <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hub.changed()

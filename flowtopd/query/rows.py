@@ -1,0 +1,125 @@
+"""Rows of a snapshot as the values of the JSON contract: numbers to names, addresses to text, unknown to None.
+
+Every wire field has one function here that makes a whole column of values for the rows of a window.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
+from flowtopd.flows.snapshot import Snapshot
+from flowtopd.netlink.ctnetlink import Has
+from flowtopd.query.select import FAMILIES
+from flowtopd.wire.fields import FLOW_FIELD_NAMES
+
+Rows = NDArray[np.intp]
+_Render = Callable[[Snapshot, Rows], list[Any]]
+
+_FAMILY_NAMES: Final = {number: str(family) for family, number in FAMILIES.items()}
+_IPV4_MAPPED: Final = 0xFFFF
+
+
+def render(snapshot: Snapshot, rows: Rows, fields: tuple[str, ...]) -> list[list[Any]]:
+    """Return one list of values for each of `rows`, in the order of `fields`. Raises KeyError on an unknown field."""
+    columns = [RENDERERS[field](snapshot, rows) for field in fields]
+    return [list(values) for values in zip(*columns, strict=True)] if columns else [[] for _row in rows]
+
+
+def address_text(high: int, low: int) -> str:
+    """An address, given as two halves of 128 bits, as inet_ntop(3) writes it; IPv4-mapped ones as IPv4."""
+    if not high and low >> 32 == _IPV4_MAPPED:
+        return socket.inet_ntoa((low & 0xFFFF_FFFF).to_bytes(4))
+    return socket.inet_ntop(socket.AF_INET6, high.to_bytes(8) + low.to_bytes(8))
+
+
+def flow_id(key: int) -> str:
+    """A flow's key as it is written: 16 hexadecimal digits."""
+    return f"{key:016x}"
+
+
+def parse_flow_id(text: str) -> int | None:
+    """The key of a flow, None where the text cannot be one."""
+    try:
+        return int(text, 16) if len(text) == 16 else None
+    except ValueError:
+        return None
+
+
+def _value(name: str, has: Has | None = None) -> _Render:
+    def values(snapshot: Snapshot, rows: Rows) -> list[Any]:
+        plain: list[Any] = snapshot.columns[name][rows].tolist()
+        if has is None:
+            return plain
+        known = (snapshot.columns["has"][rows] & has).tolist()
+        return [value if is_known else None for value, is_known in zip(plain, known, strict=True)]
+
+    return values
+
+
+def _text(name: str, text: Callable[[int], Any]) -> _Render:
+    return lambda snapshot, rows: [text(value) for value in snapshot.columns[name][rows].tolist()]
+
+
+def _rate(name: str) -> _Render:
+    # NaN is the only value that differs from itself
+    return lambda snapshot, rows: [rate if rate == rate else None for rate in snapshot.columns[name][rows].tolist()]  # noqa: PLR0124
+
+
+def _address(name: str) -> _Render:
+    return lambda snapshot, rows: [address_text(high, low) for high, low in snapshot.columns[name][rows].tolist()]
+
+
+def _state(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    columns = snapshot.columns
+    known = (columns["has"][rows] & Has.STATE).tolist()
+    pairs = zip(known, columns["proto"][rows].tolist(), columns["state"][rows].tolist(), strict=True)
+    return [state_name(proto, state) if is_known else None for is_known, proto, state in pairs]
+
+
+def _start(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    return [ns / 1e9 if ns else None for ns in snapshot.columns["start_ns"][rows].tolist()]
+
+
+def _duration(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    now = snapshot.at.wall_s
+    # a clock that was set back makes no negative durations
+    return [None if start is None else max(0.0, now - start) for start in _start(snapshot, rows)]
+
+
+def _unknown(_snapshot: Snapshot, rows: Rows) -> list[Any]:
+    return [None] * len(rows)
+
+
+def _closed(_snapshot: Snapshot, rows: Rows) -> list[Any]:
+    return [False] * len(rows)
+
+
+def _renderers() -> dict[str, _Render]:
+    renderers: dict[str, _Render] = dict.fromkeys(FLOW_FIELD_NAMES, _unknown)  # what no enricher fills yet is null
+    renderers |= {name: _value(name, Has.PORTS) for name in ("sport", "dport", "reply_sport", "reply_dport")}
+    renderers |= {name: _value(name, Has.ICMP) for name in ("icmp_type", "icmp_code", "icmp_id")}
+    renderers |= {
+        name: _value(name, Has.COUNTERS) for name in ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
+    }
+    renderers |= {name: _value(name) for name in ("timeout", "mark", "zone")}
+    renderers |= {name: _rate(name) for name in ("orig_rate", "reply_rate")}
+    renderers |= {name: _address(name) for name in ("src", "dst", "reply_src", "reply_dst")}
+    return renderers | {
+        "id": _text("key", flow_id),
+        "family": _text("family", lambda number: _FAMILY_NAMES.get(number, str(number))),
+        "proto": _text("proto", protocol_name),
+        "state": _state,
+        "status": _text("status", status_names),
+        "nat": _text("status", nat_name),
+        "start": _start,
+        "duration": _duration,
+        "closed": _closed,
+    }
+
+
+RENDERERS: Final = _renderers()
+"""For every flow field of `wire.fields`, the function that makes its values."""

@@ -1,0 +1,154 @@
+"""In which order: a number for every row and sort field, and the first k rows by it.
+
+Every field becomes float64, so that one way of sorting serves all: names by the rank of their text, unknown as NaN,
+which comes last in both directions. Equal rows stand in the order of their keys, which is the same at every tick:
+rows that are equal never change places.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.flows.names import STATUS_BITS, nat_name, protocol_name, state_name, status_names
+from flowtopd.flows.snapshot import Snapshot
+from flowtopd.netlink.ctnetlink import Has
+from flowtopd.wire.fields import SORT_FIELDS, SORT_SUMS
+
+Rows = NDArray[np.intp]
+Values = NDArray[np.float64]
+_Key = Callable[[Snapshot, Rows], Values]
+
+
+def order(snapshot: Snapshot, rows: Rows, field: str, *, descending: bool, first: int) -> Rows:
+    """Return the `first` of `rows` in the order of a sort field. Raises KeyError when there is no such field."""
+    values = SORT_KEYS[field](snapshot, rows)
+    if descending:
+        values = -values
+    keys = snapshot.columns["key"][rows]
+    if first < len(rows):
+        chosen = _smallest(values, keys, first)
+        values, keys, rows = values[chosen], keys[chosen], rows[chosen]
+    return rows[np.lexsort((keys, values))]
+
+
+def _smallest(values: Values, keys: NDArray[np.uint64], count: int) -> Rows:
+    """Indices of the `count` smallest by (value, key), in any order: a few passes instead of a sort of everything."""
+    if count <= 0:
+        return np.zeros(0, np.intp)
+    threshold = np.partition(values, count - 1)[count - 1]
+    if np.isnan(threshold):
+        below, equal = ~np.isnan(values), np.isnan(values)
+    else:
+        below, equal = values < threshold, values == threshold
+    sure, tied = np.flatnonzero(below), np.flatnonzero(equal)
+    wanted = count - len(sure)
+    if wanted < len(tied):
+        tied = tied[np.argpartition(keys[tied], wanted - 1)[:wanted]]
+    return np.concatenate((sure, tied))
+
+
+def _number(name: str, has: Has | None = None) -> _Key:
+    def key(snapshot: Snapshot, rows: Rows) -> Values:
+        values = snapshot.columns[name][rows].astype(np.float64)
+        if has is not None:
+            values[snapshot.columns["has"][rows] & has == 0] = np.nan
+        return values
+
+    return key
+
+
+def _sum(first: _Key, second: _Key) -> _Key:
+    return lambda snapshot, rows: first(snapshot, rows) + second(snapshot, rows)
+
+
+def _negative(key: _Key) -> _Key:
+    return lambda snapshot, rows: -key(snapshot, rows)
+
+
+def _ranks(texts: Iterable[str | None]) -> Values:
+    """The rank of each text among all, NaN for None."""
+    listed = list(texts)
+    rank = {
+        text: float(position) for position, text in enumerate(sorted({text for text in listed if text is not None}))
+    }
+    return np.array([np.nan if text is None else rank[text] for text in listed])
+
+
+_PROTOCOL_RANKS: Final = _ranks(protocol_name(number) for number in range(256))
+_STATE_RANKS: Final = _ranks(state_name(protocol, state) for protocol in range(256) for state in range(16)).reshape(
+    256, 16
+)
+_NAT_BITS: Final = 1 << STATUS_BITS["snat"] | 1 << STATUS_BITS["dnat"]
+
+
+def _protocol(snapshot: Snapshot, rows: Rows) -> Values:
+    ranks: Values = _PROTOCOL_RANKS[snapshot.columns["proto"][rows]]
+    return ranks
+
+
+def _state(snapshot: Snapshot, rows: Rows) -> Values:
+    states = np.minimum(snapshot.columns["state"][rows], 15)
+    ranks: Values = _STATE_RANKS[snapshot.columns["proto"][rows].astype(np.intp) * 16 + states]
+    return ranks
+
+
+def _by_text(name: str, text: Callable[[int], str], mask: int = -1) -> _Key:
+    """Sort by a text that is made of an integer with few different values."""
+
+    def key(snapshot: Snapshot, rows: Rows) -> Values:
+        values, inverse = np.unique(snapshot.columns[name][rows] & np.uint32(mask & 0xFFFF_FFFF), return_inverse=True)
+        return _ranks(text(int(value)) for value in values)[inverse] if len(values) else np.zeros(0)
+
+    return key
+
+
+def _address(name: str) -> _Key:
+    def key(snapshot: Snapshot, rows: Rows) -> Values:
+        addresses = snapshot.columns[name][rows]
+        high, low = addresses[:, 0], addresses[:, 1]
+        by_address = np.lexsort((low, high))
+        changes = (high[by_address][1:] != high[by_address][:-1]) | (low[by_address][1:] != low[by_address][:-1])
+        ranks = np.zeros(len(rows))
+        ranks[by_address[1:]] = np.cumsum(changes)
+        return ranks
+
+    return key
+
+
+def _unknown(_snapshot: Snapshot, rows: Rows) -> Values:
+    return np.full(len(rows), np.nan)
+
+
+def _constant(_snapshot: Snapshot, rows: Rows) -> Values:
+    return np.zeros(len(rows))
+
+
+def _sort_keys() -> dict[str, _Key]:
+    counters = {
+        name: _number(name, Has.COUNTERS) for name in ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
+    }
+    started = _number("start_ns", Has.START)
+    keys: dict[str, _Key] = dict.fromkeys(SORT_FIELDS, _unknown)  # what no enricher fills yet sorts as unknown
+    keys |= counters
+    keys |= {name: _number(name, Has.PORTS) for name in ("sport", "dport", "reply_sport", "reply_dport")}
+    keys |= {name: _number(name, Has.ICMP) for name in ("icmp_type", "icmp_code", "icmp_id")}
+    keys |= {name: _number(name) for name in ("orig_rate", "reply_rate", "timeout", "mark", "zone")}
+    keys |= {name: _address(name) for name in ("src", "dst", "reply_src", "reply_dst")}
+    keys |= {
+        "id": _number("key"),
+        "family": _number("family"),
+        "proto": _protocol,
+        "state": _state,
+        "status": _by_text("status", lambda status: "|".join(status_names(status))),
+        "nat": _by_text("status", nat_name, _NAT_BITS),
+        "start": started,
+        "duration": _negative(started),
+        "closed": _constant,
+    }
+    return keys | {name: _sum(keys[first], keys[second]) for name, (first, second) in SORT_SUMS.items()}
+
+
+SORT_KEYS: Final = _sort_keys()
+"""For every sort field of `wire.fields`, the function that makes its numbers."""

@@ -1,0 +1,175 @@
+"""What is said in one session, without I/O: messages of the viewer in, messages of the daemon out.
+
+    hello ─▶ receive ─┐                         ┌─▶ welcome
+    query ─▶ receive ─┼─ newest query, request ─┼─▶ snapshot (in parts), error for a bad sort or filter
+    flow  ─▶ receive ─┘                         └─▶ detail
+                          answers(tick, …)
+
+Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
+not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
+viewer has paused, answers come from the tick that it saw last. Receiving raises RemoteProtocolError for what ends
+the session.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from flowtopd.flows.snapshot import Tick
+from flowtopd.query.execute import Page, check, execute
+from flowtopd.query.rows import parse_flow_id, render
+from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
+from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
+    DaemonMessage,
+    Detail,
+    Error,
+    FlowRequest,
+    Hello,
+    Query,
+    Snapshot,
+    Status,
+    ViewerMessage,
+    Welcome,
+)
+
+ROWS_A_PART: Final = 500
+"""Rows of one frame: about 10 ms of work with all fields, after which other viewers get their turn."""
+
+_SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
+
+
+class Conversation:
+    """The state of one session."""
+
+    def __init__(self, server: str, host: str) -> None:
+        self._welcome = Welcome(PROTOCOL_VERSION, server, host)
+        self._greeted = False
+        self._pending: list[DaemonMessage] = []
+        self._complaint: Error | None = None
+        self._requested: str | None = None
+        self._query: Query | None = None
+        self._answered = False
+        self._shown: Tick | None = None
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the viewer has said hello."""
+        return self._greeted
+
+    @property
+    def interval_s(self) -> float | None:
+        """How often the viewer wants a new tick, None when it does not."""
+        return None if self._query is None or self._query.paused else self._query.interval
+
+    def receive(self, message: ViewerMessage) -> None:
+        """Take what the viewer said. Raises RemoteProtocolError when it may not say that."""
+        if isinstance(message, Hello):
+            self._greet(message)
+        elif not self._greeted:
+            raise RemoteProtocolError(ErrorCode.STATE, "hello comes first")
+        elif isinstance(message, FlowRequest):
+            self._requested = message.id
+        else:
+            self._ask(message)
+
+    def _greet(self, hello: Hello) -> None:
+        if self._greeted:
+            raise RemoteProtocolError(ErrorCode.STATE, "a second hello")
+        if hello.version != PROTOCOL_VERSION:
+            older = "viewer" if hello.version < PROTOCOL_VERSION else "daemon"
+            raise RemoteProtocolError(
+                ErrorCode.VERSION,
+                f"the viewer speaks protocol {hello.version}, the daemon {PROTOCOL_VERSION}: the {older} is older",
+            )
+        self._greeted = True
+        self._pending.append(self._welcome)
+
+    def _ask(self, query: Query) -> None:
+        try:
+            check(query)
+        except RemoteProtocolError as error:
+            if error.code not in _SURVIVABLE:
+                raise
+            self._complaint = Error(error.code, error.message, error.offset)
+            return
+        self._complaint = None
+        self._query = query
+        self._answered = False
+
+    def answers(self, tick: Tick | None, pace_s: float, viewers: int) -> Iterator[DaemonMessage]:
+        """Yield everything that is due now, with the newest tick, the pace of ticks and the number of viewers."""
+        pending, self._pending = self._pending, []
+        yield from pending
+        if self._complaint is not None:
+            complaint, self._complaint = self._complaint, None
+            yield complaint
+        if self._query is None or tick is None:
+            return
+        source = tick if self._shown is None or not self._query.paused else self._shown
+        if self._requested is not None:
+            wanted, self._requested = self._requested, None
+            yield _detail(source, wanted)
+        if self._is_due(tick, pace_s):
+            self._answered = True
+            self._shown = source
+            yield from _snapshots(source, self._query, pace_s, viewers)
+
+    def _is_due(self, tick: Tick, pace_s: float) -> bool:
+        if not self._answered or self._shown is None:
+            return True
+        if self._query is None or self._query.paused:
+            return False
+        since_s = tick.snapshot.at.monotonic_s - self._shown.snapshot.at.monotonic_s
+        # ticks follow the fastest viewer: a slower one takes the tick that is nearest to its own interval
+        return since_s > 0 and since_s >= self._query.interval - pace_s / 2
+
+
+def _snapshots(tick: Tick, query: Query, pace_s: float, viewers: int) -> Iterator[Snapshot]:
+    """Yield the answer to a query in parts of ROWS_A_PART rows, at least one."""
+    snapshot = tick.snapshot
+    page = execute(snapshot, query)
+    status = _status(tick, page, pace_s, viewers)
+    fields = query.fields or FLOW_FIELD_NAMES
+    for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
+        end = start + ROWS_A_PART
+        yield Snapshot(
+            tag=query.tag,
+            seq=snapshot.seq,
+            time=snapshot.at.wall_s,
+            interval=snapshot.interval_s,
+            view=query.view,
+            status=status,
+            totals=page.totals,
+            fields=fields,
+            offset=page.offset + start,
+            rows=render(snapshot, page.rows[start:end], fields),
+            more=end < len(page.rows),
+        )
+
+
+def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
+    return Status(
+        flows=tick.snapshot.size,
+        matched=page.matched,
+        max=tick.kernel.max,
+        accounting=tick.kernel.accounting,
+        timestamps=tick.kernel.timestamps,
+        tracking=tick.kernel.tracking,
+        events_lost=0,
+        resets=tick.snapshot.resets,
+        tick_seconds=tick.seconds,
+        pace=pace_s,
+        viewers=viewers,
+    )
+
+
+def _detail(tick: Tick, flow_id: str) -> Detail:
+    key = parse_flow_id(flow_id)
+    row = None if key is None else tick.snapshot.row_of(key)
+    if row is None:
+        return Detail(flow_id, None)
+    (values,) = render(tick.snapshot, np.array([row]), FLOW_FIELD_NAMES)
+    return Detail(flow_id, dict(zip(FLOW_FIELD_NAMES, values, strict=True)))

@@ -1,0 +1,63 @@
+"""Where ticks and viewers meet. Lives on the event loop; holds the newest tick, and knows who wants the next one.
+
+    ticker ──publish──▶ Hub ──wakes──▶ sessions (each looks at `latest` when it has time: newest wins, no queues)
+    sessions ──want────▶ Hub ──demand─▶ ticker
+
+Nothing is collected for nobody: `demand` waits without a timer until some viewer wants ticks.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from flowtopd.flows.snapshot import Tick
+
+
+class Hub:
+    """The meeting place. One per daemon."""
+
+    def __init__(self) -> None:
+        self.latest: Tick | None = None
+        self.pace_s = 0.0
+        self._intervals: dict[Callable[[], None], float | None] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def viewers(self) -> int:
+        """How many viewers are connected."""
+        return len(self._intervals)
+
+    @property
+    def interval_s(self) -> float | None:
+        """The shortest interval that any viewer wants, None when none does."""
+        return min((interval for interval in self._intervals.values() if interval is not None), default=None)
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet."""
+        self._intervals[wake] = None
+
+    def want(self, wake: Callable[[], None], interval_s: float | None) -> None:
+        """Note how often this viewer wants a tick; None: not at all for now."""
+        if self._intervals[wake] != interval_s:
+            self._intervals[wake] = interval_s
+            self._changed.set()
+
+    def leave(self, wake: Callable[[], None]) -> None:
+        """Remove a viewer."""
+        del self._intervals[wake]
+        self._changed.set()
+
+    def publish(self, tick: Tick, pace_s: float) -> None:
+        """Make this the newest tick; `pace_s` seconds will pass until the next one."""
+        self.latest = tick
+        self.pace_s = pace_s
+        for wake in self._intervals:
+            wake()
+
+    def clear(self) -> None:
+        """Drop the newest tick: it is too old to be shown to whoever comes next."""
+        self.latest = None
+
+    async def changed(self) -> None:
+        """Wait until viewers came, went, or want something else."""
+        await self._changed.wait()
+        self._changed.clear()

@@ -1,0 +1,53 @@
+"""Accepts viewers, on a listening socket for all or on one connected socket for a private daemon."""
+
+import asyncio
+import logging
+import socket
+import struct
+from typing import Final
+
+from flowtopd.session.conversation import Conversation
+from flowtopd.session.hub import Hub
+from flowtopd.session.viewer import serve_viewer
+
+_UCRED: Final = struct.Struct("=iII")  # linux/socket.h: pid, uid, gid
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Makes a session of every connection."""
+
+    def __init__(self, hub: Hub, program: str) -> None:
+        self._hub = hub
+        self._program = program
+        self._host = socket.gethostname()
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve everybody who connects, until cancelled. Sessions end with it."""
+        async with asyncio.TaskGroup() as sessions:
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                sessions.create_task(self._session(reader, writer))
+
+            server = await asyncio.start_unix_server(accept, sock=listener)
+            try:
+                # not serve_forever(): since Python 3.12 it waits for all connections before it lets itself be cancelled
+                await asyncio.Event().wait()
+            finally:
+                server.close()
+
+    async def serve_one(self, connected: socket.socket) -> None:
+        """Serve the viewer at the other end of a connected socket, until it leaves."""
+        reader, writer = await asyncio.open_unix_connection(sock=connected)
+        await self._session(reader, writer)
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pid, uid, _gid = _UCRED.unpack(
+            writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        )
+        log.debug("viewer of uid %d, pid %d", uid, pid)
+        try:
+            await serve_viewer(reader, writer, self._hub, Conversation(self._program, self._host))
+        except Exception:  # a mistake of ours in one session must not end the others
+            log.exception("session of uid %d, pid %d failed", uid, pid)

@@ -1,0 +1,94 @@
+"""One viewer's connection, from the first byte to the last. Nothing it sends or fails to read gets past this module.
+
+    reading   bytes ─▶ frames ─▶ messages ─▶ Conversation.receive, wake the writer
+    writing   wait to be woken ─▶ Conversation.answers with the newest tick ─▶ write, drain ─▶ again
+
+A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
+A viewer that breaks the protocol gets one `error` and is closed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from flowtopd.session.conversation import Conversation
+from flowtopd.session.hub import Hub
+from flowtopd.wire.codec import decode_viewer, encode_daemon
+from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
+from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
+from flowtopd.wire.messages import Error
+
+WRITE_BUFFER: Final = 64 * 1024
+"""Bytes that may wait for a slow reader, beside the frame that is being written."""
+
+HELLO_S: Final = 10.0
+"""How long a peer may take to say hello."""
+
+FAREWELL_S: Final = 2.0
+"""How long a peer may take to read its last message."""
+
+log = logging.getLogger(__name__)
+
+
+async def serve_viewer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hub: Hub, conversation: Conversation
+) -> None:
+    """Talk to a viewer until it leaves, breaks the protocol, or this task is cancelled; then close the connection."""
+    writer.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+    wake = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as both:
+            writing = both.create_task(_write(writer, hub, conversation, wake))
+            await _read(reader, hub, conversation, wake)
+            writing.cancel()
+    except* RemoteProtocolError as group:
+        await _say_goodbye(writer, group.exceptions[0])
+    except* ConnectionError:
+        pass
+    finally:
+        if conversation.greeted:
+            hub.leave(wake.set)
+        writer.transport.abort()  # what it has not read by now it does not want
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _read(reader: asyncio.StreamReader, hub: Hub, conversation: Conversation, wake: asyncio.Event) -> None:
+    """Hear the viewer until it closes its end. Raises RemoteProtocolError."""
+    frames = FrameReader(MAX_VIEWER_FRAME)
+    try:
+        async with asyncio.timeout(HELLO_S) as silence:
+            while data := await reader.read(MAX_VIEWER_FRAME):
+                for body in frames.feed(data):
+                    greeted = conversation.greeted
+                    conversation.receive(decode_viewer(body))
+                    if not greeted:
+                        silence.reschedule(None)
+                        hub.join(wake.set)
+                    hub.want(wake.set, conversation.interval_s)
+                    wake.set()
+    except TimeoutError:
+        raise RemoteProtocolError(ErrorCode.STATE, f"no hello within {HELLO_S:.0f} s") from None
+
+
+async def _write(writer: asyncio.StreamWriter, hub: Hub, conversation: Conversation, wake: asyncio.Event) -> None:
+    """Answer whenever something is due, as fast as the viewer reads."""
+    while True:
+        await wake.wait()
+        wake.clear()
+        for message in conversation.answers(hub.latest, hub.pace_s, hub.viewers):
+            writer.write(encode_daemon(message))
+            await writer.drain()
+            await asyncio.sleep(0)  # drain does not yield while there is room; other viewers have their turn here
+
+
+async def _say_goodbye(writer: asyncio.StreamWriter, error: BaseException) -> None:
+    """Tell the viewer what it did wrong, if it listens."""
+    assert isinstance(error, RemoteProtocolError)
+    log.info("viewer closed: %s: %s", error.code, ascii(error.message))
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            writer.write(encode_daemon(Error(error.code, error.message, error.offset)))
+            writer.transport.set_write_buffer_limits(high=0)
+            await writer.drain()
