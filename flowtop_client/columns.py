@@ -168,12 +168,14 @@ def needed_fields(columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def cells(columns: Sequence[Column], fields: Sequence[str], units: Units) -> Callable[[Row], list[str]]:
-    """A function that turns a row with these `fields` into one text a column."""
+    """A function that turns a row with these `fields` into one text a column; a field that is missing is unknown."""
     place = {name: index for index, name in enumerate(fields)}
-    plan = [(column.cell, [place[name] for name in column.fields if name in place]) for column in columns]
+    missing = len(place)
+    plan = [(column.cell, [place.get(name, missing) for name in column.fields]) for column in columns]
 
     def texts(row: Row) -> list[str]:
-        return [cell(units, [row[index] for index in indices]) for cell, indices in plan]
+        padded = (*row, None)
+        return [cell(units, [padded[index] for index in indices]) for cell, indices in plan]
 
     return texts
 

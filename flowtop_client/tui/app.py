@@ -112,7 +112,10 @@ class Viewer:
 
     async def show(self) -> Unavailable | None:
         """Run on the terminal until the user leaves; a reason where the viewer had to leave by itself."""
-        return await self._app.run_async(set_exception_handler=False)
+        try:
+            return await self._app.run_async(set_exception_handler=False)
+        except (EOFError, OSError):
+            return None  # the terminal itself is gone: nobody is left to tell
 
 
 async def run(connection: Connection, state: ViewState, host: str) -> Unavailable | None:

@@ -39,12 +39,12 @@ NAVIGATION: Final = (
 )
 
 DISPLAY: Final = (
-    Key(("<",), "<", "Sort by the column to the left", Action.SORT_LEFT),
-    Key((">",), ">", "Sort by the column to the right", Action.SORT_RIGHT),
+    Key(("<",), "<", "Sort by column to the left", Action.SORT_LEFT),
+    Key((">",), ">", "Sort by column to the right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE),
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
-    Key(("a",), "a", "Active flows only (rate > 0)", Action.ACTIVE),
+    Key(("a",), "a", "Only flows with a rate", Action.ACTIVE),
     Key(("s",), "s", "Show the source side too", Action.SOURCE),
 )
 
@@ -61,7 +61,7 @@ _SECTIONS: Final = (("Navigation", NAVIGATION), ("Display", DISPLAY), ("Protocol
 
 HELP: Final[tuple[Section, ...]] = (
     *((heading, tuple((key.shown, key.meaning) for key in keys)) for heading, keys in _SECTIONS),
-    ("Columns", (("→ ←", "original direction (to ADDRESS), reply"),)),
+    ("Columns", (("→ ←", "to ADDRESS, and back"),)),
 )
 
 

@@ -8,7 +8,7 @@ from flowtop_client.tui.widgets.line import EMPTY, Line, clipped, line_width
 Section = tuple[str, Sequence[tuple[str, str]]]
 """A heading, and pairs of keys and their meaning."""
 
-_KEYS_WIDTH: Final = 13
+_KEYS_WIDTH: Final = 12
 _TWO_COLUMNS_FROM: Final = 76
 
 

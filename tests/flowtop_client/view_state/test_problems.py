@@ -1,0 +1,93 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flowtop_client.view_state.moves import complained, lost, received
+from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
+from flowtopd.wire.messages import Family
+from tests.flowtop_client.scripted_daemon import flow
+from tests.flowtop_client.states import answer, with_rows
+
+
+def seen(rows: int = 10, state: ViewState | None = None, **status: Any) -> ViewState:
+    state = state or ViewState()
+    return received(state, answer(state, [flow(number) for number in range(1, rows + 1)], **status))
+
+
+def test_nothing_is_said_when_all_is_well() -> None:
+    assert problems(ViewState()) == ()
+    assert problems(seen()) == ()
+    assert problems(seen(flows=200_000, max=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"accounting": False}, "accounting is off"),
+        ({"flows": 0, "matched": 0, "tracking": False}, "flowtopd --activate"),
+        ({"pace": 4.2, "tick_seconds": 2.1}, "a tick takes 2.1 s: updates every 4.2 s instead of 1 s"),
+        ({"flows": 951, "max": 1000}, "the table is 95 % full"),
+    ],
+)
+def test_a_state_of_the_kernel_that_needs_attention_is_said(status: dict[str, Any], words: str) -> None:
+    (said,) = problems(seen(**status))
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"pace": 1.04},
+        {"pace": 0.1},
+        {"flows": 900, "max": 1000},
+        {"tracking": None},
+        {"flows": 0, "matched": 0, "tracking": None},
+    ],
+)
+def test_what_is_nearly_wrong_is_not_said(status: dict[str, Any]) -> None:
+    assert problems(seen(**status)) == ()
+
+
+def test_the_most_important_comes_first() -> None:
+    state = seen(accounting=False, pace=9.0, flows=1000, max=1000)
+    state = lost(complained(replace(state, reset_time=1700000001.0), "no such field"), "it closed the connection")
+    order = ["daemon gone: it closed the connection", "no such field", "accounting", "a tick", "resets", "full"]
+    for words, said in zip(order, problems(state), strict=True):
+        assert words in said
+
+
+def test_a_reset_is_mentioned_for_a_while() -> None:
+    now = 1700000001.0
+    assert "resets the counters" in problems(replace(seen(), reset_time=now - RESET_SHOWN_S))[0]
+    assert problems(replace(seen(), reset_time=now - RESET_SHOWN_S - 1)) == ()
+
+
+def test_text_from_the_other_side_is_cleaned() -> None:
+    assert "\x1b" not in problems(lost(ViewState(), "\x1b[2J"))[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "words"),
+    [
+        (ViewState(), {"flows": 0, "tracking": False}, "no firewall rule"),
+        (ViewState(), {"flows": 0, "tracking": True}, "holds no connection yet"),
+        (ViewState(), {"flows": 12}, "None of the 12 flows in the table is TCP."),
+        (ViewState(active=True), {"flows": 12}, "a shows idle flows too"),
+        (ViewState(families=(Family.IPV6,)), {"flows": 12}, "TCP over IPv6"),
+        (ViewState(protocols=frozenset()), {"flows": 12}, "No protocol is chosen."),
+        (ViewState(protocols=ALL_PROTOCOLS), {"flows": 12}, "--loopback"),
+        (ViewState(protocols=frozenset({ProtocolGroup.UDP, ProtocolGroup.TCP})), {"flows": 12}, "TCP or UDP"),
+    ],
+)
+def test_an_empty_table_says_why_and_what_helps(state: ViewState, status: dict[str, Any], words: str) -> None:
+    assert words in "\n".join(empty_reason(seen(0, state, matched=0, **status)))
+
+
+def test_before_the_first_answer_there_is_nothing_to_explain() -> None:
+    assert "waiting" in empty_reason(ViewState())[0]
+
+
+def test_a_full_table_has_no_reason_to_be_empty() -> None:
+    assert with_rows(3).total == 3
