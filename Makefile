@@ -1,0 +1,35 @@
+# The commands of this project. `make run` and `make test` do what is needed before them.
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help setup run test check bench install uninstall
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+
+setup: ## install what is missing: system packages (as root, on Debian), .venv
+	@scripts/setup.sh
+
+run: setup ## start flowtopd on this machine's kernel and open a viewer (as root, or with sudo); ARGS are the viewer's
+	@scripts/run.sh $(ARGS)
+
+test: setup ## every test; those that need root and a kernel with conntrack are skipped without
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## what can be said without running the program: format, lint, types, imports, shape
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet tests/test_architecture.py
+
+bench: setup ## the numbers, measured on real kernel tables (as root)
+	$(BIN)/python -m bench $(ARGS)
+
+install: ## into PREFIX (/usr/local), below DESTDIR if that is set
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
+
+uninstall: ## remove what install has put there
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall

@@ -1,0 +1,96 @@
+#!/bin/sh
+# make setup: the system packages that are missing, then .venv with the project and its development tools.
+# Quick when there is nothing to do. Without root it says what to install, and goes on as far as it can.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/python.sh
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+venv=.venv
+stamp=$venv/setup.stamp
+# conntrack..ping: the test bed; netsniff-ng: the classic flowtop, for `make bench`;
+# gcc pkg-config libsystemd-dev: systemd-python
+packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git
+    gcc libc6-dev pkg-config libsystemd-dev"
+
+say() {
+    echo "setup: $*"
+}
+
+# Python of Debian comes in parts; one that was built by hand or by pyenv has them all.
+python_packages() {
+    if ! python=$(find_python); then
+        echo python3 python3-venv python3-dev
+    elif [ "$("$python" -c 'import sys; print(sys.base_prefix)')" = /usr ]; then
+        echo python3-venv python3-dev
+    fi
+}
+
+# Names of those arguments that are not installed.
+missing() {
+    for package; do
+        case $(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null) in
+        ?i*) ;;
+        *) printf '%s ' "$package" ;;
+        esac
+    done
+}
+
+system_packages() {
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        say "this is not Debian: tests need conntrack, nft, ip, tmux and strace from your distribution"
+        return
+    fi
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    wanted=$(missing $packages $(python_packages))
+    if [ -z "$wanted" ]; then
+        return
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        say "Debian packages are missing; install them with"
+        say "    sudo apt-get install $wanted"
+        return
+    fi
+    say "installing Debian packages: $wanted"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install -qq --no-install-recommends $wanted </dev/null >/dev/null 2>&1 ||
+        { apt-get update -qq && apt-get install -qq --no-install-recommends $wanted; } </dev/null >/dev/null ||
+        say "apt-get failed; going on without: $(missing $wanted)"
+}
+
+# What decides whether .venv is up to date: what it is made from, where it is, and what systemd-python needs.
+fingerprint() {
+    cksum pyproject.toml scripts/setup.sh scripts/python.sh
+    pwd
+    "$venv/bin/python" --version
+    command -v gcc && pkg-config --modversion libsystemd
+    true
+}
+
+virtual_environment() {
+    if [ -e "$venv" ] && ! fits "$venv/bin/python"; then
+        say "$venv has no working Python >= 3.11, making it anew"
+        rm -rf "$venv"
+    fi
+    if [ ! -e "$venv" ]; then
+        python=$(find_python) || { say "no Python >= 3.11 found" >&2; exit 1; }
+        say "making $venv with $("$python" --version)"
+        "$python" -m venv "$venv" || { rm -rf "$venv"; say "no virtual environment: is python3-venv missing?" >&2; exit 1; }
+    fi
+    if [ "$(fingerprint 2>/dev/null)" = "$(cat "$stamp" 2>/dev/null)" ]; then
+        say "up to date"
+        return
+    fi
+    rm -f "$stamp"
+    say "installing Python packages"
+    # --group is new in pip 25.1
+    "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1'
+    "$venv/bin/python" -m pip install --quiet --group dev
+    install_project "$venv/bin/python" "$venv/setup.log" . --editable
+    fingerprint >"$stamp" 2>/dev/null
+    say "done: $venv/bin/flowtopd, $venv/bin/flowtop"
+}
+
+system_packages
+virtual_environment
