@@ -1,0 +1,1 @@
+"""The numbers, measured on real kernel tables: `python -m bench --help`. Root only; tests have no clocks."""

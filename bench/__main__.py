@@ -1,0 +1,108 @@
+"""`python -m bench`: fill kernel tables, measure, print Markdown.
+
+python -m bench                    everything, about three minutes
+python -m bench --quick            everything, less often: about one
+python -m bench --only ticks keys  these parts
+python -m bench --write            and into docs/benchmarks.md
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bench import report, ticks, viewing
+from bench.report import Measured, Ticks
+from testbed.entries import mix
+from testbed.inject import inject
+from testbed.netns import Namespace
+
+SIZES: Final = (1_000, 10_000, 100_000)
+PARTS: Final[dict[str, tuple[tuple[int, ...], Callable[..., list[Measured]]]]] = {
+    "memory": (SIZES, viewing.memory),
+    "keys": ((100_000,), viewing.keys),
+    "first-screen": ((1_000, 100_000), viewing.first_screen),
+    "classic": ((1_000,), viewing.classic),
+    "twenty": ((10_000,), viewing.twenty),
+    "idle": ((1_000,), viewing.idle),
+}
+"""Name of a part, the table sizes it is measured at, and what measures it. `ticks` is a table of its own."""
+
+_TARGET: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_LIMIT_S: Final = 600
+_INTRODUCTION: Final = """# Benchmarks
+
+Written by `{command}` on {date}. Every table is a real conntrack table in a network namespace of its own, filled
+with injected entries (TCP, UDP, ICMP, IPv4 and IPv6, NAT). *floor* is the kernel's dump read into one buffer
+and thrown away; *tick* is ours from the request to the finished snapshot; the two alternate and the ratio is the
+median of the pairs. Times drift from machine to machine, ratios hold.
+
+{machine}
+"""
+
+
+def _measure(wanted: set[str], sizes: list[int], *, quick: bool) -> tuple[list[Ticks], list[Measured]]:
+    """Fill one table after another and measure all wanted parts on it."""
+    all_ticks, measured = [], []
+    for flows in sizes:
+        parts = {name: part for name, (at, part) in PARTS.items() if name in wanted and flows in at}
+        if not parts and "ticks" not in wanted:
+            continue
+        with Namespace() as namespace:
+            namespace.account()
+            namespace.track()
+            inject(namespace, mix(flows))
+            if "ticks" in wanted:
+                _say(f"ticks at {flows}")
+                all_ticks.append(ticks.measure(namespace, flows, quick=quick))
+            for name, part in parts.items():
+                _say(f"{name} at {flows}")
+                measured += part(namespace, flows, quick=quick)
+    return all_ticks, measured
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
+def _stop(number: int, _frame: Any) -> None:
+    """Unwind everything on SIGTERM, and when it takes far too long."""
+    raise SystemExit(f"bench: stopped by {signal.Signals(number).name}")
+
+
+def main() -> int:
+    """Measure and print; 1 when a limit is not kept."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure flowtop on real kernel tables.")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument(
+        "--only", nargs="+", metavar="PART", choices=["ticks", *PARTS], help="ticks, " + ", ".join(PARTS)
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, metavar="N", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md too")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("bench: needs root, for conntrack tables in network namespaces\nhint: sudo make bench", file=sys.stderr)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stop)
+    signal.alarm(_LIMIT_S)
+    all_ticks, measured = _measure(set(options.only or ("ticks", *PARTS)), options.sizes, quick=options.quick)
+    tables = [report.ticks_table(all_ticks)] if all_ticks else []
+    tables += [report.measured_table(measured)] if measured else []
+    text = "\n".join(tables)
+    print(text)
+    if options.write:
+        command = " ".join(["python -m bench", *sys.argv[1:]])
+        head = _INTRODUCTION.format(command=command, date=time.strftime("%Y-%m-%d"), machine=report.machine())
+        _TARGET.parent.mkdir(exist_ok=True)
+        _TARGET.write_text(head + "\n" + text, encoding="utf-8")
+    verdicts = [ticks_.good for ticks_ in all_ticks] + [one.good for one in measured]
+    return int(False in verdicts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

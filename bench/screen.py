@@ -1,0 +1,142 @@
+"""A terminal program on a pty, with the time at which every byte of its screen arrived.
+
+Output is read the moment it comes and stamped; it is drawn (pyte) only when the program has gone quiet, so that
+drawing costs no measured time and never makes the program wait.
+"""
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pyte
+
+from testbed.netns import Namespace, stop_process
+
+ROOT: Final = Path(__file__).parent.parent
+KEYS: Final = {
+    "Down": b"\x1b[B",
+    "Up": b"\x1b[A",
+    "NPage": b"\x1b[6~",
+    "PPage": b"\x1b[5~",
+    "Home": b"\x1b[H",
+    "End": b"\x1b[F",
+}
+_QUIET_S: Final = 0.02
+_COLUMNS: Final = 160
+_ROWS: Final = 50
+
+
+class Screen:
+    """A program on a terminal of 160 by 50 cells. Started on entry, ended by its pid on exit."""
+
+    def __init__(self, argv: Sequence[str], namespace: Namespace | None = None) -> None:
+        self._argv = namespace.argv(argv) if namespace else list(argv)
+        self._screen = pyte.Screen(_COLUMNS, _ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self._master = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+        """When the program was started (perf_counter)."""
+
+    def __enter__(self) -> Self:
+        self._master, slave = pty.openpty()
+        try:
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
+            env = os.environ | {"TERM": "xterm-256color"}
+            self.started = time.perf_counter()
+            self._process = subprocess.Popen(
+                self._argv, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=ROOT, start_new_session=True
+            )
+        finally:
+            os.close(slave)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the program and give up the terminal."""
+        if self._process is not None:
+            stop_process(self._process, signal.SIGTERM)
+            self._process = None
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    @property
+    def pid(self) -> int:
+        """Process id of the program."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def lines(self) -> list[str]:
+        """The screen as drawn so far."""
+        display: list[str] = self._screen.display
+        return display
+
+    def press(self, key: str) -> float:
+        """Press a key of KEYS, or a letter; when it was pressed."""
+        pressed = time.perf_counter()
+        os.write(self._master, KEYS.get(key) or key.encode())
+        return pressed
+
+    def wait_for(self, condition: Callable[[list[str]], bool], timeout: float = 20.0) -> float:
+        """When the bytes arrived after which the screen meets `condition`. Raises TimeoutError with the screen."""
+        deadline = time.perf_counter() + timeout
+        while time.perf_counter() < deadline:
+            met = None
+            for arrived, data in self._collect(deadline):
+                self._stream.feed(data)
+                if met is None and condition(self.lines):
+                    met = arrived
+            if met is not None:
+                return met
+        raise TimeoutError("not what was waited for:\n" + "\n".join(self.lines))
+
+    def idle(self, seconds: float) -> None:
+        """Draw what comes for a while."""
+        with contextlib.suppress(TimeoutError):
+            self.wait_for(lambda _lines: False, seconds)
+
+    def _collect(self, deadline: float) -> list[tuple[float, bytes]]:
+        """What comes until the program is quiet again after it has written something."""
+        chunks: list[tuple[float, bytes]] = []
+        while (left := deadline - time.perf_counter()) > 0:
+            if not select.select([self._master], [], [], _QUIET_S if chunks else left)[0]:
+                break
+            chunks.append((time.perf_counter(), self.read()))
+        return chunks
+
+    def fileno(self) -> int:
+        """The terminal's descriptor, for select."""
+        return self._master
+
+    def read(self) -> bytes:
+        """Read what is there, without drawing it."""
+        try:
+            return os.read(self._master, 65_536)
+        except OSError as error:  # EIO: nobody has the other end open any more
+            raise RuntimeError("the program has ended:\n" + "\n".join(self.lines)) from error
+
+
+def drain(screens: Iterable[Screen], seconds: float) -> None:
+    """Let programs run for a while: read what they write and throw it away, so that they never wait."""
+    everything = list(screens)
+    end = time.perf_counter() + seconds
+    while (left := end - time.perf_counter()) > 0:
+        for screen in select.select(everything, [], [], left)[0]:
+            screen.read()

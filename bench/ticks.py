@@ -1,0 +1,70 @@
+"""One tick of ours against the kernel floor, `conntrack -L` and pyroute2's decoder, on the same table.
+
+Floor and tick alternate, A B A B, and the ratio is the median of the pairs' ratios, so that what slows the machine
+down for a while slows both.
+"""
+
+import gc
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Final
+
+from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
+
+from bench.floor import Floor
+from bench.report import Ticks, median
+from flowtopd.collector import Collector
+from flowtopd.flows.snapshot import KernelState
+from flowtopd.netlink.nlsocket import NetlinkSocket
+from testbed.netns import Namespace
+
+LIMITS: Final = {1_000: 1.15, 100_000: 1.35}
+_BUDGET_S: Final = 15.0
+_PAIRS: Final = (9, 301)
+_PYROUTE2_MAX_FLOWS: Final = 10_000
+"""It takes about 88 µs an entry."""
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def measure(namespace: Namespace, flows: int, *, quick: bool) -> Ticks:
+    """Measure everything that reads a table of `flows` entries."""
+    with namespace.entered():
+        floor_s, tick_s, ratio = _pairs(flows, _BUDGET_S / 4 if quick else _BUDGET_S)
+        conntrack = ["conntrack", "-L"]
+        conntrack_s = median(
+            _seconds(
+                lambda: subprocess.run(conntrack, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+            for _ in range(3 if quick else 5)
+        )
+        pyroute2_s = None
+        if flows <= _PYROUTE2_MAX_FLOWS:
+            with NFCTSocket(0) as pyroute2:
+                pyroute2_s = median(_seconds(lambda: list(pyroute2.dump())) for _ in range(1 if quick else 3))
+    return Ticks(flows, ratio, LIMITS.get(flows), floor_s, tick_s, conntrack_s, pyroute2_s)
+
+
+def _pairs(flows: int, budget_s: float) -> tuple[float, float, float]:
+    """Medians of the floor, of a tick, and of the ratios of the pairs."""
+    kernel = KernelState(accounting=True, timestamps=True, max=None, tracking=None)
+    floors: list[float] = []
+    ticks: list[float] = []
+    with Floor() as floor, NetlinkSocket() as netlink:
+        collector = Collector(netlink, lambda _flows: kernel)
+        for _ in range(3):  # the layouts are learnt, the buffers are there
+            floor.dump()
+            found = collector.tick().snapshot.size
+            if found != flows:
+                raise RuntimeError(f"{found} flows in a table of {flows}")
+        gc.collect()
+        end = time.perf_counter() + budget_s
+        while len(ticks) < _PAIRS[0] or (len(ticks) < _PAIRS[1] and time.perf_counter() < end):
+            floors.append(_seconds(floor.dump))
+            ticks.append(_seconds(collector.tick))
+    return median(floors), median(ticks), median(tick / floor for tick, floor in zip(ticks, floors, strict=True))

@@ -1,0 +1,194 @@
+"""What viewers cost and feel like: CPU, memory, keys, first screens, twenty at once, and none at all.
+
+Each function measures one thing on a table that is already filled, with a daemon of its own, and returns lines
+for the report. All are bounded in time and leave nothing behind.
+"""
+
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.processes import cpu_seconds, resident_mb
+from bench.report import Measured, at_most, median, percentile
+from bench.screen import ROOT, Screen, drain
+from testbed.daemon import Daemon
+from testbed.netns import Namespace, stop_process, wait_until
+from testbed.traffic import Flow
+
+_POSITION: Final = re.compile(r"(\d.*?-\d.*?) of ")
+_ROW: Final = re.compile(r" (tcp|udp|icmp|icmpv6) ")
+_SCROLL: Final = ("NPage", "NPage", "NPage", "PPage", "NPage", "NPage", "End", "PPage", "PPage", "Home")
+_DAEMON_LIMIT_MB: Final = {1_000: 60.0, 100_000: 150.0}
+_VIEWER_LIMIT_MB: Final = 40.0
+_FIRST_SCREEN_LIMIT_S: Final = {1_000: 0.5, 100_000: 1.2}
+
+
+@contextmanager
+def _daemon(namespace: Namespace) -> Iterator[Daemon]:
+    with (
+        tempfile.TemporaryDirectory(prefix="flowtop-bench-") as directory,
+        Daemon(namespace, Path(directory)) as daemon,
+    ):
+        yield daemon
+
+
+def _position(lines: list[str]) -> str | None:
+    """Where the footer says the window is."""
+    found = _POSITION.match(lines[-1])
+    return found.group(1) if found else None
+
+
+def _complete(lines: list[str]) -> bool:
+    """Whether every row of the page is there: a footer, and no row that is still on its way."""
+    rows = sum(_ROW.search(line) is not None for line in lines)
+    return _position(lines) is not None and rows >= len(lines) - 8
+
+
+def memory(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """Resident memory of a daemon and of its one viewer, after some ticks and some scrolling."""
+    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(_complete)
+        for key in _SCROLL:
+            screen.press(key)
+            screen.idle(0.2)
+        drain([screen], 3 if quick else 8)
+        daemon_mb, viewer_mb = resident_mb(daemon.pid), resident_mb(screen.pid)
+    label = f"at {flows:,} flows".replace(",", " ")
+    limit = _DAEMON_LIMIT_MB.get(flows)
+    of_daemon = (
+        at_most(f"memory of the daemon {label}", daemon_mb, limit, "MB")
+        if limit
+        else Measured(f"memory of the daemon {label}", f"{daemon_mb:.0f} MB")
+    )
+    return [of_daemon, at_most(f"memory of a viewer {label}", viewer_mb, _VIEWER_LIMIT_MB, "MB")]
+
+
+def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """From key press to changed, complete screen, while ticks run."""
+    chance = random.Random(1)
+    count = 60 if quick else 220
+    waits = []
+    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(_complete)
+        for number in range(count):
+            screen.idle(chance.uniform(0.03, 0.13))  # every phase of a tick is hit
+            before = _position(screen.lines)
+            pressed = screen.press(_SCROLL[number % len(_SCROLL)])
+            changed = screen.wait_for(lambda lines, old=before: _complete(lines) and _position(lines) != old, 5)  # type: ignore[misc]
+            waits.append((changed - pressed) * 1000)
+    label = f"key to changed screen at {flows:,} flows".replace(",", " ")
+    remark = f"{count} keys, worst {max(waits):.0f} ms"
+    return [
+        Measured(f"{label}, median", f"{median(waits):.0f} ms"),
+        at_most(f"{label}, 99th percentile", percentile(waits, 0.99), 50, "ms", remark=remark),
+    ]
+
+
+def first_screen(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """From starting a viewer to its first full page, on a daemon that had nobody to work for."""
+    seconds = []
+    with _daemon(namespace) as daemon:
+        for _ in range(3 if quick else 7):
+            with Screen(daemon.viewer_argv("--all", "-n")) as screen:
+                seconds.append(screen.wait_for(_complete) - screen.started)
+            _settle(daemon)
+    remark = f"median of {len(seconds)}, worst {max(seconds):.2f} s"
+    label = f"first screen of a viewer at {flows:,} flows".replace(",", " ")
+    return [at_most(label, median(seconds), _FIRST_SCREEN_LIMIT_S[flows], "s", digits=2, remark=remark)]
+
+
+def _settle(daemon: Daemon) -> None:
+    """Wait until the daemon uses no CPU any more, five seconds at most."""
+    for _ in range(10):
+        before = cpu_seconds(daemon.pid)
+        time.sleep(0.5)
+        if cpu_seconds(daemon.pid) == before:
+            return
+
+
+def classic(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """CPU of daemon and viewer against the C flowtop, both running at the same time on the same table."""
+    seconds = 6 if quick else 20
+    with ExitStack() as stack:
+        for port in range(5001, 5004):  # so that there is something new to show
+            stack.enter_context(Flow(namespace, namespace, "127.0.0.1", port, rate=50_000, seconds=60))
+        daemon = stack.enter_context(_daemon(namespace))
+        ours = stack.enter_context(Screen(daemon.viewer_argv("-n", "-G", "--loopback")))
+        theirs = stack.enter_context(Screen(["/usr/sbin/flowtop", "-n", "-G"], namespace))
+        ours.wait_for(_complete)
+        drain([ours, theirs], 3)  # it collects processes before its first screen
+        pids = (daemon.pid, ours.pid, theirs.pid)
+        before = [cpu_seconds(pid) for pid in pids]
+        drain([ours, theirs], seconds)
+        used = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
+        theirs.press("q")
+    daemon_share, viewer_share, classic_share = (100 * one / seconds for one in used)
+    mine = daemon_share + viewer_share
+    return [
+        Measured(
+            f"CPU of daemon + one viewer at {flows:,} flows and 1 s".replace(",", " "),
+            f"{mine:.1f} % of a core",
+            f"< {classic_share:.1f} %: C flowtop -n -G",
+            mine < classic_share,
+            f"daemon {daemon_share:.1f} %, viewer {viewer_share:.1f} %, over {seconds} s",
+        )
+    ]
+
+
+def idle(namespace: Namespace, _flows: int, *, quick: bool) -> list[Measured]:
+    """System calls of a daemon whose last viewer has left."""
+    seconds = 4 if quick else 10
+    with _daemon(namespace) as daemon, tempfile.NamedTemporaryFile(prefix="flowtop-strace-") as trace:
+        with Screen(daemon.viewer_argv("--all", "-n")) as screen:
+            screen.wait_for(_complete)
+        _settle(daemon)
+        path = Path(trace.name)
+        argv = ["strace", "-f", "-qq", "-ttt", "-o", trace.name, "-p", str(daemon.pid)]
+        strace = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: path.stat().st_size > 0 or strace.poll() is not None)
+            attached = time.time()
+            time.sleep(seconds)
+        finally:
+            stop_process(strace)
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    # what every thread was waiting in is written when strace arrives, and its name again when it leaves
+    calls = [line for line in lines if float(line.split()[1]) > attached + 0.2 and "<detached" not in line]
+    remark = f"strace over {seconds} s" + (f", first {calls[0].split(maxsplit=2)[2]:.60}" if calls else "")
+    return [Measured("wake-ups of a daemon without viewers", str(len(calls)), "0", not calls, remark)]
+
+
+def twenty(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """Twenty viewers that all want a frame a second, each a different page."""
+    count, seconds = 20, 6 if quick else 15
+    with _daemon(namespace) as daemon:
+        argv = [sys.executable, "-m", "bench.viewers", str(daemon.socket), str(count), str(seconds)]
+        viewers = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT)
+        try:
+            assert viewers.stdout is not None
+            viewers.stdout.readline()
+            before, start = cpu_seconds(daemon.pid), time.perf_counter()
+            result = json.loads(viewers.stdout.readline())
+            share = 100 * (cpu_seconds(daemon.pid) - before) / (time.perf_counter() - start)
+        finally:
+            stop_process(viewers)
+    frames = min(result["frames"])
+    label = f"{count} viewers at {flows:,} flows".replace(",", " ")
+    return [
+        Measured(
+            f"{label}: frames of the slowest in {seconds} s",
+            str(frames),
+            f"≥ {seconds - 1}",
+            frames >= seconds - 1,
+            f"longest time between two {max(result['gaps']):.2f} s",
+        ),
+        at_most(f"{label}: CPU of the daemon", share, 50, "% of a core"),
+    ]
