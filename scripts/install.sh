@@ -7,7 +7,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/python.sh
-export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 home=${PREFIX:?}/lib/flowtop
 group=flowtop

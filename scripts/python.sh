@@ -16,14 +16,25 @@ find_python() {
     return 1
 }
 
-# Installs the project with what systemd offers, or without: systemd-python compiles, and not everybody has a compiler.
-#   install_project PYTHON LOG EXTRAS-CAPABLE-TARGET [pip options...]
+# pip_install PYTHON LOG ARGUMENT...: quiet, and shows what pip said only where it failed.
+pip_install() {
+    pip_python=$1 pip_log=$2
+    shift 2
+    "$pip_python" -m pip install --quiet --disable-pip-version-check "$@" >"$pip_log" 2>&1 || {
+        cat "$pip_log" >&2
+        return 1
+    }
+}
+
+# install_project PYTHON LOG TARGET [pip option...]: with the extra `systemd` where that can be had, else without.
+# systemd-python compiles, and not everybody has a compiler.
 install_project() {
-    pip_python=$1 log=$2 target=$3
+    project_python=$1 project_log=$2 target=$3
     shift 3
-    if "$pip_python" -m pip install --quiet "$@" "${target}[systemd]" >"$log" 2>&1; then
+    if pip_install "$project_python" "$project_log" "$@" "${target}[systemd]" 2>/dev/null; then
         return 0
     fi
-    echo "systemd-python could not be built, going on without it (the reason is in $log)"
-    "$pip_python" -m pip install --quiet "$@" "$target"
+    cp "$project_log" "$project_log.systemd"
+    echo "systemd-python could not be built, going on without it (why is in $project_log.systemd)"
+    pip_install "$project_python" "$project_log" "$@" "$target"
 }

@@ -4,10 +4,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/python.sh
-export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 venv=.venv
 stamp=$venv/setup.stamp
+log=$venv/setup.log
 # conntrack..ping: the test bed; netsniff-ng: the classic flowtop, for `make bench`;
 # gcc pkg-config libsystemd-dev: systemd-python
 packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git
@@ -64,8 +64,7 @@ fingerprint() {
     cksum pyproject.toml scripts/setup.sh scripts/python.sh
     pwd
     "$venv/bin/python" --version
-    command -v gcc && pkg-config --modversion libsystemd
-    true
+    { command -v gcc && pkg-config --modversion libsystemd; } || echo "no systemd-python"
 }
 
 virtual_environment() {
@@ -85,9 +84,9 @@ virtual_environment() {
     rm -f "$stamp"
     say "installing Python packages"
     # --group is new in pip 25.1
-    "$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1'
-    "$venv/bin/python" -m pip install --quiet --group dev
-    install_project "$venv/bin/python" "$venv/setup.log" . --editable
+    pip_install "$venv/bin/python" "$log" --upgrade 'pip>=25.1'
+    pip_install "$venv/bin/python" "$log" --group dev
+    install_project "$venv/bin/python" "$log" . --editable
     fingerprint >"$stamp" 2>/dev/null
     say "done: $venv/bin/flowtopd, $venv/bin/flowtop"
 }
