@@ -13,7 +13,7 @@ import os
 import random
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Final, Self
 
@@ -70,7 +70,7 @@ class NetlinkSocket:
             self._socket.close()
             self._socket = None
 
-    def dump(self, make_request: Callable[[int], bytes]) -> Iterator[tuple[memoryview, int]]:
+    def dump(self, make_request: Callable[[int], bytes]) -> Generator[tuple[memoryview, int], None, None]:
         """Send the request that `make_request` builds for a sequence number; yield (block, sequence number).
 
         Raises NetlinkError (what the kernel refused; ENOBUFS: answers were lost; EAGAIN: silence) and
