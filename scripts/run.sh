@@ -14,6 +14,7 @@ runtime=${FLOWTOP_RUNTIME_DIR:-/run/flowtop}
 socket=$runtime/flowtop.sock
 log=$(mktemp "${TMPDIR:-/tmp}/flowtopd.log.XXXXXX")
 daemon=
+started=no
 
 accepts() {
     "$bin/python" -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket" 2>/dev/null
@@ -22,8 +23,13 @@ accepts() {
 # shellcheck disable=SC2317 # called by the trap
 finish() {
     trap - EXIT
-    if [ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null; then
-        wait "$daemon" || true
+    if [ -n "$daemon" ]; then
+        if kill -TERM "$daemon" 2>/dev/null; then
+            wait "$daemon" || true
+        elif [ "$started" = yes ]; then
+            echo "run: flowtopd ended before its viewer:" >&2
+            cat "$log" >&2
+        fi
     fi
     rm -f "$log"
 }
@@ -50,6 +56,7 @@ else
         [ "$tries" -lt 100 ] || failed
         sleep 0.1
     done
+    started=yes
     echo "run: flowtopd is running (pid $daemon), until this viewer is closed"
 fi
 echo "run: join it from another terminal:  sudo $bin/flowtop --socket $socket"
