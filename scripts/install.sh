@@ -8,6 +8,8 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/python.sh
 
+# the system's Python before one in somebody's home, which others may not be able to run
+PATH=/usr/bin:$PATH
 home=${PREFIX:?}/lib/flowtop
 group=flowtop
 if [ -n "$DESTDIR" ]; then
@@ -32,8 +34,10 @@ install() {
     python=$(find_python) || { echo "install: no Python >= 3.11 found" >&2; exit 1; }
     remove
     mkdir -p "$DESTDIR$PREFIX/lib" "$DESTDIR$PREFIX/sbin" "$DESTDIR$PREFIX/bin"
-    "$python" -m venv "$DESTDIR$home"
+    "$python" -m venv "$DESTDIR$home" ||
+        { remove; echo "install: no virtual environment: is python3-venv missing?" >&2; exit 1; }
     install_project "$DESTDIR$home/bin/python" "$DESTDIR$home/install.log" .
+    rm -f "$DESTDIR$home/install.log"
     if [ -n "$DESTDIR" ]; then
         # an environment knows its own path; it will be used without DESTDIR
         grep -rlIF "$DESTDIR" "$DESTDIR$home/bin" "$DESTDIR$home/pyvenv.cfg" | while read -r file; do
