@@ -43,13 +43,13 @@ class FlowTable:
         """Make the snapshot of this tick out of a dump that was finished at `now`."""
         columns, index = _distinct(batch.columns)
         size = len(columns["key"])
-        interval_s = None
-        if self._last is None:
+        interval_s = None if self._last is None else now.monotonic_s - self._last.at.monotonic_s
+        if self._last is None or not self._last.size:
             columns["first_seen_s"] = np.full(size, now.wall_s)
             columns["orig_rate"] = np.full(size, np.nan)
             columns["reply_rate"] = np.full(size, np.nan)
+            self._base = {}
         else:
-            interval_s = now.monotonic_s - self._last.at.monotonic_s
             old, known = self._join(columns, self._last)
             columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
             self._continue_counters(columns, old, known)
@@ -65,10 +65,8 @@ class FlowTable:
     def _join(self, columns: Columns, last: Snapshot) -> tuple[Columns, NDArray[np.bool_]]:
         """Return what the last tick had of every row, and for which rows: those of the same key and start.
 
-        Rows that are not known hold values of some other flow.
+        Rows that are not known hold values of some other flow. The last tick must have had one.
         """
-        if not last.size:
-            return columns, np.zeros(len(columns["key"]), np.bool_)
         rows = self._index.find(columns["key"])
         known = rows >= 0
         names = (*COUNTERS, "first_seen_s", "sampled_s", "start_ns", "has")

@@ -76,10 +76,11 @@ def _ranks(texts: Iterable[str | None]) -> Values:
     return np.array([np.nan if text is None else rank[text] for text in listed])
 
 
+_STATES_RANKED: Final = 16
+"""States of a protocol that are told apart; the longest list has ten."""
+
 _PROTOCOL_RANKS: Final = _ranks(protocol_name(number) for number in range(256))
-_STATE_RANKS: Final = _ranks(state_name(protocol, state) for protocol in range(256) for state in range(16)).reshape(
-    256, 16
-)
+_STATE_RANKS: Final = _ranks(state_name(proto, state) for proto in range(256) for state in range(_STATES_RANKED))
 _NAT_BITS: Final = 1 << STATUS_BITS["snat"] | 1 << STATUS_BITS["dnat"]
 
 
@@ -89,8 +90,10 @@ def _protocol(snapshot: Snapshot, rows: Rows) -> Values:
 
 
 def _state(snapshot: Snapshot, rows: Rows) -> Values:
-    states = np.minimum(snapshot.columns["state"][rows], 15)
-    ranks: Values = _STATE_RANKS[snapshot.columns["proto"][rows].astype(np.intp) * 16 + states]
+    columns = snapshot.columns
+    states = np.minimum(columns["state"][rows], _STATES_RANKED - 1)
+    ranks: Values = _STATE_RANKS[columns["proto"][rows].astype(np.intp) * _STATES_RANKED + states]
+    ranks[columns["has"][rows] & Has.STATE == 0] = np.nan
     return ranks
 
 
