@@ -184,10 +184,17 @@ class Connection:
 
     async def open(self) -> Up:
         """Connect, greet and ask, all at once. Raises Unavailable."""
-        session = await self._connect()
+        sock = await self._connect()
         try:
-            session.send(Hello(PROTOCOL_VERSION, self._client))
-            session.send(self._query)
+            greeting = encode_viewer(Hello(PROTOCOL_VERSION, self._client)) + encode_viewer(self._query)
+            # not through the stream: where its write fails, it drops what the daemon said before it hung up
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await asyncio.get_running_loop().sock_sendall(sock, greeting)
+            session = _Session(*await asyncio.open_connection(sock=sock))
+        except BaseException:
+            sock.close()
+            raise
+        try:
             welcome = await session.welcome()
         except BaseException:
             await session.close()
@@ -195,13 +202,20 @@ class Connection:
         self._session = session
         return Up(welcome.host, welcome.server)
 
-    async def _connect(self) -> _Session:
+    async def _connect(self) -> socket.socket:
         if isinstance(self._target, socket.socket):
-            return _Session(*await asyncio.open_connection(sock=self._target))
+            self._target.setblocking(False)
+            return self._target
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
         try:
-            return _Session(*await asyncio.open_unix_connection(self._target))
-        except OSError as error:
-            raise refusal(error, self._target) from None
+            await asyncio.get_running_loop().sock_connect(sock, self._target)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise refusal(error, self._target) from None
+            raise
+        return sock
 
     def ask(self, query: Query) -> None:
         """Want this from now on."""

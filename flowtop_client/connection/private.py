@@ -37,7 +37,7 @@ class PrivateDaemon:
     def __init__(self, command: tuple[str, ...] = (sys.executable, "-P", "-m", "flowtopd")) -> None:
         self.viewer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the child
-        with theirs:
+        try:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
                 [*command, "--viewer-fd", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -47,6 +47,12 @@ class PrivateDaemon:
                 start_new_session=True,
                 env=_environment(),
             )
+        except OSError:
+            self.viewer.close()
+            self._said.close()
+            raise
+        finally:
+            theirs.close()
 
     def stop(self) -> str:
         """Close the pair, wait until the child has ended, and give the last line that it said if it failed."""

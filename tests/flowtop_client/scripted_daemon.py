@@ -121,10 +121,12 @@ class Peer:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.query: Query | None = None
+        self.rewrite: Callable[[DaemonMessage], list[DaemonMessage]] = lambda message: [message]
 
     def send(self, message: DaemonMessage) -> None:
         with suppress(OSError):
-            self.sock.sendall(encode_daemon(message))
+            for each in self.rewrite(message):
+                self.sock.sendall(encode_daemon(each))
 
 
 Answer = Callable[["ScriptedDaemon", Peer, ViewerMessage], None]

@@ -1,0 +1,308 @@
+"""Conversations with a scripted daemon over a real Unix socket."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowtop_client.connection.link import (
+    LONGEST_WAIT_S,
+    Connection,
+    Down,
+    Event,
+    NoDaemon,
+    Unavailable,
+    Up,
+    refusal,
+)
+from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.messages import PROTOCOL_VERSION, Error, Hello, Query, Snapshot, ViewerMessage, Welcome
+from tests.flowtop_client.conftest import MakeDaemon
+from tests.flowtop_client.scripted_daemon import Peer, ScriptedDaemon, flow, plain_answer
+
+QUERY = Query(tag=1, limit=10)
+
+Events = Callable[[], Any]
+
+
+@asynccontextmanager
+async def talk(target: str | socket.socket) -> AsyncIterator[tuple[Connection, Up, Events]]:
+    """An open connection, its greeting, and a function that waits for the next event."""
+    connection = Connection(target, QUERY, first_wait_s=0.001)
+    up = await connection.open()
+    try:
+        async with aclosing(connection.events()) as events:
+            yield connection, up, lambda: asyncio.wait_for(anext(events, None), 20)
+    finally:
+        await connection.close()
+
+
+async def until(next_event: Events, kind: type[Event]) -> Any:
+    """The next event of a kind, over any others."""
+    while not isinstance(event := await next_event(), kind):
+        assert event is not None
+    return event
+
+
+def test_hello_and_query_go_out_together_and_the_first_snapshot_comes_back(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(host="router")
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (_, up, next_event):
+            assert up == Up("router", "scripted")
+            snapshot = await next_event()
+            assert isinstance(snapshot, Snapshot)
+            assert len(snapshot.rows) == 3
+        assert daemon.got == [Hello(PROTOCOL_VERSION, "flowtop"), QUERY]
+
+    asyncio.run(conversation())
+
+
+def test_every_tick_arrives_and_the_newest_query_counts(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (connection, _, next_event):
+            assert (await next_event()).seq == 1
+            daemon.push()
+            assert (await next_event()).seq == 2
+            connection.ask(Query(tag=2, limit=1))
+            answer = await next_event()
+            assert (answer.tag, len(answer.rows)) == (2, 1)
+
+    asyncio.run(conversation())
+
+
+def test_a_snapshot_in_the_same_packet_as_the_welcome_is_not_kept_waiting(make_daemon: MakeDaemon) -> None:
+    def late_welcome(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query):
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            plain_answer(daemon, peer, Hello(1))
+            plain_answer(daemon, peer, message)
+
+    daemon = make_daemon(answer=late_welcome)
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (_, _, next_event):
+            assert isinstance(await next_event(), Snapshot)
+
+    asyncio.run(conversation())
+
+
+def test_a_daemon_that_comes_back_is_asked_again(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (connection, _, next_event):
+            await until(next_event, Snapshot)
+            connection.ask(Query(tag=7, limit=2))
+            daemon.wait_for(lambda: len(daemon.queries()) == 2)
+            daemon.close()
+            down = await until(next_event, Down)
+            assert down.why == "it closed the connection"
+            assert "no daemon listens" in (await until(next_event, Down)).why
+            daemon.host = "router again"
+            daemon.listen()
+            assert (await until(next_event, Up)).host == "router again"
+            assert (await until(next_event, Snapshot)).tag == 7
+
+    asyncio.run(conversation())
+
+
+def test_a_query_made_while_the_daemon_is_gone_is_sent_when_it_is_back(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (connection, _, next_event):
+            daemon.close()
+            await until(next_event, Down)
+            connection.ask(Query(tag=3))
+            daemon.listen()
+            assert (await until(next_event, Snapshot)).tag == 3
+
+    asyncio.run(conversation())
+
+
+def test_a_handed_over_socket_cannot_come_back(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+    ours, theirs = socket.socketpair()
+    daemon.serve(theirs)
+
+    async def conversation() -> None:
+        async with talk(ours) as (_, _, next_event):
+            assert isinstance(await next_event(), Snapshot)
+            daemon.close()
+            assert isinstance(await next_event(), Down)
+            assert await next_event() is None
+
+    asyncio.run(conversation())
+
+
+def test_the_reason_for_a_hang_up_is_what_the_daemon_said(make_daemon: MakeDaemon) -> None:
+    def refuse_queries(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        plain_answer(daemon, peer, message)
+        if isinstance(message, Query):
+            peer.send(Error(ErrorCode.FIELD, "query: limit wants int"))
+            peer.sock.shutdown(socket.SHUT_RDWR)
+
+    daemon = make_daemon(answer=refuse_queries)
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (_, _, next_event):
+            assert (await until(next_event, Error)).code is ErrorCode.FIELD
+            assert (await until(next_event, Down)).why == "query: limit wants int"
+
+    asyncio.run(conversation())
+
+
+def sends(message: Any) -> Any:
+    """A daemon that says `message` to a hello."""
+
+    def answer(_: ScriptedDaemon, peer: Peer, got: ViewerMessage) -> None:
+        if isinstance(got, Hello):
+            if isinstance(message, bytes):
+                peer.sock.sendall(message)
+            else:
+                peer.send(message)
+            peer.sock.shutdown(socket.SHUT_RDWR)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "hint"),
+    [
+        (Welcome(PROTOCOL_VERSION + 1, "", ""), "this viewer (protocol 1) is older than the daemon", "update flowtop"),
+        (Welcome(PROTOCOL_VERSION - 1, "", ""), "the daemon (protocol 0) is older than this viewer", "update flowtopd"),
+        (
+            Error(ErrorCode.VERSION, "the viewer is older"),
+            "the daemon refused: the viewer is older",
+            "update the older",
+        ),
+        (Error(ErrorCode.DENIED, "not in the group"), "the daemon refused: not in the group", "usermod -aG flowtop"),
+        (Error(ErrorCode.BUSY, "100 viewers"), "the daemon refused: 100 viewers", "close another"),
+        (Error(ErrorCode.INTERNAL, "sorry"), "the daemon refused: sorry", ""),
+        (b"", "the daemon closed the connection", ""),
+        (b"HTTP/1.1 400 Bad Request\r\n", "the daemon did not answer: a frame of", ""),
+        (b"\0\0\0\1\xc1", "the daemon did not answer: not msgpack", ""),
+    ],
+)
+def test_a_greeting_that_goes_wrong_is_one_line_and_what_helps(
+    make_daemon: MakeDaemon, said: Any, what: str, hint: str
+) -> None:
+    daemon = make_daemon(answer=sends(said))
+
+    async def conversation() -> None:
+        connection = Connection(daemon.path, QUERY)
+        with pytest.raises(Unavailable) as caught:
+            await connection.open()
+        assert what in caught.value.what
+        assert hint in caught.value.hint
+        await connection.close()
+
+    asyncio.run(conversation())
+
+
+def test_something_else_than_a_flowtop_daemon_is_recognised(make_daemon: MakeDaemon) -> None:
+    def answer(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query):
+            peer.query = message
+            daemon.answer_query(peer)
+
+    daemon = make_daemon(answer=answer)
+
+    async def conversation() -> None:
+        with pytest.raises(Unavailable, match="no flowtop daemon"):
+            await Connection(daemon.path, QUERY).open()
+
+    asyncio.run(conversation())
+
+
+def test_no_socket_and_a_stale_one_are_the_same_to_the_user(tmp_path: Path) -> None:
+    stale = tmp_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(stale))
+
+    async def conversation() -> None:
+        for path in (tmp_path / "none.sock", stale):
+            with pytest.raises(NoDaemon) as caught:
+                await Connection(str(path), QUERY).open()
+            assert caught.value.what == f"no daemon listens on {path}"
+            assert "systemctl start flowtopd" in caught.value.hint
+
+    asyncio.run(conversation())
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "hint"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "no permission on /s", "sudo usermod -aG flowtop $USER"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "no daemon listens on /s", "systemctl start flowtopd"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "cannot connect to /s: Not a directory", ""),
+        (OSError("AF_UNIX path too long"), "cannot connect to /s: AF_UNIX path too long", ""),
+    ],
+)
+def test_a_refused_connect_says_what_helps(error: OSError, what: str, hint: str) -> None:
+    found = refusal(error, "/s")
+    assert found.what == what
+    assert hint in found.hint
+
+
+def test_a_daemon_that_does_not_read_gets_the_newest_query_when_it_does() -> None:
+    """While its buffers are full, queries replace one another instead of piling up."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    last = 5000
+
+    async def conversation() -> None:
+        connection = Connection(ours, QUERY)
+        with theirs:
+            await asyncio.to_thread(lambda: None)
+            opening = asyncio.gather(connection.open(), asyncio.to_thread(theirs.sendall, welcome()))
+            await opening
+            for tag in range(2, last + 1):
+                connection.ask(Query(tag=tag, fields=("id",) * 20))
+            session = connection._session
+            assert session is not None
+            assert session._writer.transport.get_write_buffer_size() < 80 * 1024
+            assert session._late is not None
+            assert session._late.tag == last
+        await connection.close()
+
+    asyncio.run(conversation())
+
+
+def welcome() -> bytes:
+    from flowtopd.wire.codec import encode_daemon
+
+    return encode_daemon(Welcome(PROTOCOL_VERSION, "", ""))
+
+
+def test_waits_between_attempts_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1)])
+    waits: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def sleep(delay: float) -> None:
+        waits.append(delay)
+        await real_sleep(0)
+
+    async def conversation() -> None:
+        connection = Connection(daemon.path, QUERY, first_wait_s=0.1)
+        await connection.open()
+        daemon.close()
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        async with aclosing(connection.events()) as events:
+            async for _ in events:
+                if len(waits) >= 8:
+                    break
+        await connection.close()
+
+    asyncio.run(conversation())
+    assert waits[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert set(waits[5:]) == {LONGEST_WAIT_S}

@@ -1,0 +1,241 @@
+import asyncio
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from flowtop_client.batch import Format, query_of, run, text_width, writer_for
+from flowtop_client.connection.link import Connection, Unavailable
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
+from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.messages import DaemonMessage, Error, Query, Snapshot, ViewerMessage
+from tests.flowtop_client.conftest import MakeDaemon
+from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, plain_answer
+
+
+def output(
+    daemon: ScriptedDaemon,
+    form: Format,
+    *,
+    state: ViewState | None = None,
+    limit: int | None = None,
+    once: bool = True,
+    width: int | None = None,
+    out: io.StringIO | None = None,
+) -> str:
+    """What batch mode writes about the flows of `daemon`."""
+    out = out or io.StringIO()
+    state = state or ViewState()
+
+    async def conversation() -> None:
+        connection = Connection(daemon.path, query_of(state, form, limit))
+        up = await connection.open()
+        try:
+            writer = writer_for(form, out, state, host=up.host, width=width)
+            await run(connection, writer, out, once=once)
+        finally:
+            await connection.close()
+
+    asyncio.run(asyncio.wait_for(conversation(), 30))
+    return out.getvalue()
+
+
+def test_json_is_the_contract_key_for_key_and_in_order(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1)])
+    line = output(daemon, Format.JSON)
+    assert line.endswith("]}\n")
+    assert line.count("\n") == 1
+    snapshot = json.loads(line)
+    assert list(snapshot) == ["time", "seq", "interval", "host", "view", "status", "totals", "flows"]
+    assert list(snapshot["status"]) == [
+        "flows",
+        "matched",
+        "max",
+        "accounting",
+        "timestamps",
+        "events_lost",
+        "resets",
+        "tick_seconds",
+        "viewers",
+    ]
+    assert list(snapshot["totals"]) == ["orig_rate", "reply_rate", "orig_bytes", "reply_bytes"]
+    assert [list(each) for each in snapshot["flows"]] == [list(FLOW_FIELD_NAMES)]
+    assert snapshot["flows"] == [flow(1)]
+    assert (snapshot["host"], snapshot["view"], snapshot["seq"]) == ("router", "flows", 1)
+
+
+def test_json_without_a_flow_is_a_whole_object(make_daemon: MakeDaemon) -> None:
+    assert json.loads(output(make_daemon([]), Format.JSON))["flows"] == []
+
+
+def test_json_is_ascii_whatever_a_name_holds(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1, dst_name="\x1b[31m\x9b例\u202e")])
+    line = output(daemon, Format.JSON)
+    assert line.isascii()
+    assert line.strip().isprintable()
+    assert json.loads(line)["flows"][0]["dst_name"] == "\x1b[31m\x9b例\u202e"
+
+
+def test_csv_has_one_header_and_a_row_a_flow(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1), flow(2, dst_name='say "hi", \x1b[2J')])
+    rows = list(csv.DictReader(io.StringIO(output(daemon, Format.CSV))))
+    assert list(rows[0]) == list(FLOW_FIELD_NAMES)
+    assert rows[0] | {"id": "1"} == rows[0]
+    assert rows[0]["status"] == "seen_reply|assured|confirmed"
+    assert (rows[0]["pid"], rows[0]["closed"], rows[0]["orig_rate"]) == ("", "false", "1000000.0")
+    assert rows[1]["dst_name"] == 'say "hi", ?[2J'
+
+
+def test_csv_keeps_its_one_header_over_snapshots(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1)])
+    text = streamed(daemon, Format.CSV, ticks=3)
+    assert text.count("orig_packets") == 1
+    assert len(text.splitlines()) == 4
+
+
+class _Stop(io.StringIO):
+    """Hangs up like a reader that has had enough after some flushes; before that it asks for the next tick."""
+
+    def __init__(self, daemon: ScriptedDaemon, flushes: int) -> None:
+        super().__init__()
+        self._daemon = daemon
+        self._left = flushes
+
+    def flush(self) -> None:
+        self._left -= 1
+        if not self._left:
+            raise BrokenPipeError
+        self._daemon.push()
+
+
+def streamed(daemon: ScriptedDaemon, form: Format, *, ticks: int) -> str:
+    out = _Stop(daemon, ticks)
+    with pytest.raises(BrokenPipeError):
+        output(daemon, form, once=False, out=out)
+    return out.getvalue()
+
+
+def test_json_streams_a_line_a_snapshot(make_daemon: MakeDaemon) -> None:
+    lines = streamed(make_daemon(), Format.JSON, ticks=3).splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3]
+
+
+def test_tables_are_apart_by_an_empty_line(make_daemon: MakeDaemon) -> None:
+    lines = streamed(make_daemon([flow(1)]), Format.TEXT, ticks=2).splitlines()
+    assert [bool(line) for line in lines] == [True, True, False, True, True]
+
+
+def test_once_waits_for_rates(make_daemon: MakeDaemon) -> None:
+    def second_tick_has_rates(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        daemon.interval = None
+        plain_answer(daemon, peer, message)
+        if isinstance(message, Query):
+            daemon.interval, daemon.seq = 1.25, 2
+            daemon.answer_query(peer)
+
+    daemon = make_daemon(answer=second_tick_has_rates)
+    assert json.loads(output(daemon, Format.JSON))["interval"] == 1.25
+
+
+def in_parts(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+    """Sends every window two rows at a time."""
+
+    def cut(said: DaemonMessage) -> list[DaemonMessage]:
+        if not isinstance(said, Snapshot):
+            return [said]
+        ends = range(0, len(said.rows), 2)
+        return [replace(said, offset=at, rows=said.rows[at : at + 2], more=at != ends[-1]) for at in ends]
+
+    peer.rewrite = cut
+    plain_answer(daemon, peer, message)
+
+
+FIVE = [flow(number) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_a_snapshot_in_parts_reads_like_one_in_one_piece(make_daemon: MakeDaemon, form: Format) -> None:
+    daemon = make_daemon(FIVE)
+    whole = output(daemon, form)
+    daemon._answer = in_parts
+    assert output(daemon, form) == whole
+
+
+def test_a_snapshot_that_breaks_off_is_a_failure_not_a_mixture(make_daemon: MakeDaemon) -> None:
+    def broken(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        peer.rewrite = lambda said: [replace(said, more=True) if isinstance(said, Snapshot) else said]
+        plain_answer(daemon, peer, message)
+        if isinstance(message, Query):
+            daemon.seq += 1
+            daemon.answer_query(peer)
+
+    with pytest.raises(Unavailable, match="broke off"):
+        output(make_daemon(answer=broken), Format.JSON)
+
+
+def test_a_lost_daemon_ends_batch_output(make_daemon: MakeDaemon) -> None:
+    def hang_up(_: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query):
+            peer.sock.shutdown(2)
+        else:
+            plain_answer(_, peer, message)
+
+    with pytest.raises(Unavailable, match="lost the daemon: it closed the connection"):
+        output(make_daemon(answer=hang_up), Format.JSON)
+
+
+def test_an_error_from_the_daemon_ends_batch_output(make_daemon: MakeDaemon) -> None:
+    def complain(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query):
+            peer.send(Error(ErrorCode.SORT, "no sort field 'x'"))
+        else:
+            plain_answer(daemon, peer, message)
+
+    with pytest.raises(Unavailable, match="no sort field 'x'"):
+        output(make_daemon(answer=complain), Format.JSON)
+
+
+def test_the_limit_and_the_needed_fields_go_to_the_daemon() -> None:
+    state = ViewState(page=50, window_offset=7)
+    query = query_of(state, Format.JSON, 10)
+    assert (query.limit, query.offset, query.fields) == (10, 0, FLOW_FIELD_NAMES)
+    assert "src" not in query_of(state, Format.TEXT, None).fields
+    assert "src" in query_of(replace(state, source=True), Format.TEXT, None).fields
+
+
+ALL = ViewState(protocols=ALL_PROTOCOLS)
+
+SAMPLE: list[Flow] = [
+    flow(1, process="Web Content", pid=4711, dst_name="例え.example.jp", dst_country="JP", service="https"),
+    flow(2, family="ipv6", dst="2001:db8:1234:5678:9abc:def0:1234:5678", proto="udp", state=None),
+    flow(3, orig_bytes=None, reply_bytes=None, orig_rate=None, reply_rate=None, duration=None),
+]
+
+
+def test_text_is_the_table_with_every_column_and_no_blank_in_a_value(make_daemon: MakeDaemon) -> None:
+    assert output(make_daemon(SAMPLE), Format.TEXT, state=ALL) == (
+        "PROCESS       PID PROTO  STATE        TIME ADDRESS                                 PORT GEO  BYTES"
+        "  →BYTES  ←BYTES  RATE  →RATE  ←RATE\n"
+        "Web_Content  4711 tcp    ESTABLISHED    1m 例え.example.jp                        https JP   3.00k"
+        "   1.00k   2.00k 3.00M  1.00M  2.00M\n"
+        "-               - udp    -              2m 2001:db8:1234:5678:9abc:def0:1234:5678   443 -    6.00k"
+        "   2.00k   4.00k 1.50M   500k  1.00M\n"
+        "-               - tcp    ESTABLISHED     - 192.0.2.4                                443 -        -"
+        "       -       -     -      -      -\n"
+    )
+
+
+def test_text_on_a_terminal_fits_it(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(SAMPLE)
+    for width in (20, 60, 80, 100, 200):
+        lines = output(daemon, Format.TEXT, width=width, state=replace(ALL, source=True)).splitlines()
+        assert len(lines) == 4
+        assert max(map(text_width, lines)) <= width
+
+
+@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("例え", 4), ("e\u0301", 1), ("…", 1), ("", 0)])
+def test_text_is_measured_in_cells(text: str, width: int) -> None:
+    assert text_width(text) == width

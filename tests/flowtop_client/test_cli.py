@@ -1,0 +1,301 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowtop_client.batch import Format
+from flowtop_client.cli import DEFAULT_SOCKET, main, parse
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
+from flowtopd.wire.messages import Family
+from tests.flowtop_client.conftest import MakeDaemon
+
+P = ProtocolGroup
+SHORT = (
+    "-4",
+    "-6",
+    "-T",
+    "-U",
+    "-D",
+    "-I",
+    "-S",
+    "-n",
+    "-G",
+    "-s",
+    "-b",
+    "-t",
+    "-v",
+    "-h",
+    "--all",
+    "--once",
+    "--json",
+)
+LONG = (
+    *("--ipv4", "--ipv6", "--tcp", "--udp", "--dccp", "--icmp", "--sctp", "--no-dns", "--no-geoip", "--show-src"),
+    *("--bits", "--interval", "--csv", "--text", "--sort", "--limit", "--socket", "--standalone", "--loopback"),
+)
+FLOWTOP = [sys.executable, "-m", "flowtop_client"]
+
+
+def state(*argv: str) -> Any:
+    return parse(argv, terminal=True).state
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ((), {"protocols": {P.TCP}, "families": (Family.IPV4, Family.IPV6), "sort": "rate", "descending": True}),
+        (("-4",), {"families": (Family.IPV4,)}),
+        (("-6",), {"families": (Family.IPV6,)}),
+        (("--ipv6", "--ipv4"), {"families": (Family.IPV4, Family.IPV6)}),
+        (("-U",), {"protocols": {P.UDP}}),
+        (("--tcp", "--udp", "--dccp", "--icmp", "--sctp"), {"protocols": ALL_PROTOCOLS - {P.OTHER}}),
+        (("--all",), {"protocols": ALL_PROTOCOLS}),
+        (("-46UTDISs",), {"protocols": ALL_PROTOCOLS - {P.OTHER}, "source": True}),
+        (("-nGsb",), {"names": False, "geoip": False, "source": True, "bits": True}),
+        (("--no-dns", "--no-geoip", "--show-src", "--bits"), {"names": False, "geoip": False, "bits": True}),
+        (("-t", "0.1"), {"interval": 0.1}),
+        (("-t3600",), {"interval": 3600.0}),
+        (("--interval", "2"), {"interval": 2.0}),
+        (("--loopback",), {"loopback": True}),
+        (("--sort", "dst"), {"sort": "dst", "descending": False}),
+        (("--sort", "bytes"), {"sort": "bytes", "descending": True}),
+        (("--sort", "rate:asc"), {"sort": "rate", "descending": False}),
+        (("--sort", "dst:desc"), {"sort": "dst", "descending": True}),
+    ],
+)
+def test_the_options_of_the_classic_tool_and_ours_are_understood(
+    argv: tuple[str, ...], expected: dict[str, Any]
+) -> None:
+    given = state(*argv)
+    assert {name: getattr(given, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "terminal", "form"),
+    [
+        ((), True, None),
+        ((), False, Format.TEXT),
+        (("--once",), True, Format.TEXT),
+        (("--json",), True, Format.JSON),
+        (("--json",), False, Format.JSON),
+        (("--csv", "--once"), True, Format.CSV),
+        (("--text",), True, Format.TEXT),
+    ],
+)
+def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal: bool, form: Format | None) -> None:
+    assert parse(argv, terminal=terminal).form is form
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--jsno"], "unknown option --jsno\nflowtop: did you mean --json?"),
+        (["-x"], "unknown option -x"),
+        (["-u"], "unknown option -u"),
+        (["eth0"], "unexpected argument 'eth0'"),
+        (["-t", "0"], "-t/--interval: '0' is no number of seconds from 0.1 to 3600"),
+        (["-t", "0.09"], "from 0.1 to 3600"),
+        (["-t", "3601"], "from 0.1 to 3600"),
+        (["-t", "fast"], "'fast' is no number"),
+        (["-t", "nan"], "'nan' is no number"),
+        (["-t", "inf"], "'inf' is no number"),
+        (["--sort", "rte"], "--sort: 'rte' is no sort field: did you mean 'rate'?"),
+        (["--sort", "Ω"], "some that are: rate, bytes"),
+        (["--sort", "rate:up"], "'up' is no order: rate:asc or rate:desc"),
+        (["--sort", "rate:"], "'' is no order"),
+        (["--limit", "0"], "'0' is no number of rows, 1 or more"),
+        (["--limit", "-3"], "--limit"),
+        (["--limit", "1.5"], "'1.5' is no number of rows"),
+        (["--json", "--csv"], "not allowed with"),
+        (["--standalone", "--socket", "/x"], "a private daemon has no socket"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_hint(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert 1 <= err.count("\n") <= 2
+    assert all(line.startswith("flowtop: ") for line in err.splitlines())
+
+
+def test_help_lists_every_option_and_fits_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as caught:
+        main(["-h"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for option in [
+        "-4",
+        "-6",
+        "-T",
+        "-U",
+        "-D",
+        "-I",
+        "-S",
+        "-n",
+        "-G",
+        "-s",
+        "-b",
+        "-t",
+        "-v",
+        "-h",
+        "--all",
+        "--once",
+        "--json",
+        "--csv",
+        "--text",
+        "--sort",
+        "--limit",
+    ]:
+        assert f"{option} " in text or f"{option}," in text or f"{option}\n" in text
+    for option in [
+        "--ipv4",
+        "--ipv6",
+        "--tcp",
+        "--udp",
+        "--dccp",
+        "--icmp",
+        "--sctp",
+        "--no-dns",
+        "--no-geoip",
+        "--show-src",
+        "--bits",
+    ]:
+        assert option in text
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("flowtop ")
+
+
+def test_no_daemon_is_one_line_what_helps_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "none.sock")
+    assert main(["--once", "--socket", path]) == 1
+    assert capsys.readouterr().err == (
+        f"flowtop: no daemon listens on {path}\n"
+        "flowtop: `systemctl start flowtopd` starts it; `sudo flowtop` runs a private one\n"
+    )
+
+
+def test_the_environment_names_the_socket(
+    make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWTOP_SOCKET", make_daemon().path)
+    assert main(["--once", "--json", "--limit", "2"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["flows"]) == 2
+
+
+def test_standalone_is_for_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["--standalone", "--once"]) == 1
+    assert capsys.readouterr().err.startswith("flowtop: --standalone needs root")
+
+
+class _ScriptedPrivateDaemon:
+    """What `PrivateDaemon` is to the command line: a socket, and last words."""
+
+    def __init__(self, viewer: socket.socket, last_words: str) -> None:
+        self.viewer = viewer
+        self._last_words = last_words
+
+    def stop(self) -> str:
+        self.viewer.close()
+        return self._last_words
+
+
+def test_root_without_a_daemon_gets_a_private_one(
+    make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    daemon = make_daemon(host="private")
+    ours, theirs = socket.socketpair()
+    daemon.serve(theirs)
+    monkeypatch.delenv("FLOWTOP_SOCKET", raising=False)
+    monkeypatch.setattr("flowtop_client.cli.DEFAULT_SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, ""))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["--once", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["host"] == "private"
+
+
+def test_a_private_daemon_that_fails_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    monkeypatch.setattr(
+        "flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, "flowtopd: no conntrack here")
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["--standalone", "--once"]) == 1
+    assert capsys.readouterr().err == "flowtop: the private daemon failed: flowtopd: no conntrack here\n"
+
+
+def test_a_named_socket_never_falls_back_to_a_private_daemon(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["--once", "--socket", str(tmp_path / "none.sock")]) == 1
+    assert "no daemon listens" in capsys.readouterr().err
+
+
+def test_the_default_socket_is_the_documented_one() -> None:
+    assert DEFAULT_SOCKET == "/run/flowtop/flowtop.sock"
+
+
+def test_a_reader_that_leaves_is_no_failure(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+    with subprocess.Popen(
+        [*FLOWTOP, "--text", "--socket", daemon.path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as flowtop:
+        assert flowtop.stdout is not None
+        assert flowtop.stderr is not None
+        assert flowtop.stdout.readline().startswith(b"PROCESS")
+        flowtop.stdout.close()
+        while flowtop.poll() is None:
+            daemon.push()
+            try:
+                flowtop.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        assert flowtop.stderr.read() == b""
+    assert flowtop.returncode == 0
+
+
+def test_ctrl_c_ends_batch_output_with_130_and_no_traceback(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon()
+    with subprocess.Popen(
+        [*FLOWTOP, "--json", "--socket", daemon.path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as flowtop:
+        assert flowtop.stdout is not None
+        assert flowtop.stderr is not None
+        assert json.loads(flowtop.stdout.readline())["seq"] == 1
+        flowtop.send_signal(signal.SIGINT)
+        assert flowtop.wait(20) == 130
+        assert flowtop.stderr.read() == b""
+
+
+def test_batch_output_never_imports_the_screen(make_daemon: MakeDaemon) -> None:
+    program = """
+    import sys
+    from flowtop_client.cli import main
+    assert main(sys.argv[1:]) == 0
+    assert not {"prompt_toolkit", "numpy", "pyroute2"} & set(sys.modules), sorted(sys.modules)
+    """
+    body = "\n".join(line.strip() for line in program.splitlines())
+    arguments = ["--once", "--json", "--socket", make_daemon().path]
+    subprocess.run([sys.executable, "-c", body, *arguments], check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,313 @@
+"""The viewer on a real terminal against a scripted daemon: keys in, screens out.
+
+The screens are stored as text in `screens/`; after a change that is meant, FLOWTOP_WRITE_SCREENS=1 writes them anew.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from flowtopd.wire.messages import Query
+from tests.flowtop_client.conftest import MakeDaemon
+from tests.flowtop_client.scripted_daemon import Flow, ScriptedDaemon, flow, made_up
+from tests.flowtop_client.terminal import Terminal
+
+SCREENS = Path(__file__).parent / "screens"
+
+View = Callable[..., Terminal]
+
+
+@pytest.fixture
+def view() -> Iterator[View]:
+    """Opens viewers on a scripted daemon and ends them after the test."""
+    with ExitStack() as stack:
+
+        def open_viewer(daemon: ScriptedDaemon, *arguments: str, **options: int | str) -> Terminal:
+            return stack.enter_context(Terminal(["--socket", daemon.path, *arguments], **options))  # type: ignore[arg-type]
+
+        yield open_viewer
+
+
+def assert_screen(terminal: Terminal, name: str) -> None:
+    """The screen is the stored one."""
+    stored = SCREENS / f"{name}.txt"
+    if os.environ.get("FLOWTOP_WRITE_SCREENS"):
+        stored.write_text(terminal.text())
+    assert terminal.text() == stored.read_text()
+
+
+HUNDRED = [flow(number) for number in range(1, 101)]
+
+ALL_KINDS: list[Flow] = [
+    flow(1, process="firefox", pid=4711, dst_name="example.com", service="https", dst_country="US"),
+    flow(2, proto="udp", state=None, dst="2001:db8:1234:5678:9abc:def0:1234:5678", family="ipv6", dport=53),
+    flow(3, proto="icmpv6", state=None, dst="2001:db8::1", family="ipv6", dport=None, sport=None),
+    flow(4, state="SYN_SENT", orig_bytes=60, reply_bytes=0, orig_rate=0.0, reply_rate=0.0, duration=0.4),
+    flow(5, orig_bytes=None, reply_bytes=None, orig_rate=None, reply_rate=None, duration=None),
+    flow(6, state="TIME_WAIT", closed=True, orig_rate=0.0, reply_rate=0.0, duration=100_000.0),
+    flow(7, proto="gre", state=None, sport=None, dport=None, dst_name="例え.example.jp", dst_country="JP"),
+    flow(8, process="evil\x1b[2Jname\u202e", dst_name="\x1b]0;title\x07.example", duration=4000.0),
+    flow(9, dst_name="a-very-long-name-of-a-host-in-a-content-delivery-network.cdn.example.net", pid=4194304),
+]
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 10), (80, 24), (120, 30), (200, 50)])
+def test_every_kind_of_flow_looks_as_stored(make_daemon: MakeDaemon, view: View, width: int, height: int) -> None:
+    terminal = view(make_daemon(ALL_KINDS), "--all", width=width, height=height)
+    terminal.wait_for("1-")
+    assert_screen(terminal, f"all-{width}x{height}")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
+def test_the_source_side_looks_as_stored(make_daemon: MakeDaemon, view: View, width: int, height: int) -> None:
+    terminal = view(make_daemon(ALL_KINDS), "--all", "-sb", width=width, height=height)
+    terminal.wait_for("1-")
+    assert_screen(terminal, f"source-{width}x{height}")
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 10), (80, 24)])
+def test_the_help_looks_as_stored_and_closes(make_daemon: MakeDaemon, view: View, width: int, height: int) -> None:
+    terminal = view(make_daemon(HUNDRED), width=width, height=height)
+    terminal.wait_for("1-")
+    terminal.send("?")
+    terminal.wait_for("closes the help")
+    assert_screen(terminal, f"help-{width}x{height}")
+    terminal.send("Esc")
+    terminal.wait_for("ADDRESS")
+
+
+def test_help_on_a_low_screen_scrolls(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(HUNDRED), width=60, height=10)
+    terminal.wait_for("1-")
+    terminal.send("?")
+    terminal.wait_for("Navigation")
+    terminal.send("End", "PgDn", "PgDn", "PgDn", "PgDn", "PgDn", "PgDn")
+    terminal.wait_for("All others (GRE")
+
+
+def test_arrows_move_within_what_is_here_and_the_place_is_said(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    asked = len(daemon.queries())
+    terminal.send("Down", "j", "d", "k")
+    terminal.wait(lambda: terminal.selected() == 6)
+    terminal.send(*["Down"] * 20)
+    terminal.wait_for("5-23 of 100")
+    assert len(daemon.queries()) == asked
+    terminal.send("End")
+    terminal.wait_for("82-100 of 100")
+    terminal.wait_for(" 192.0.2.101 ")
+    terminal.send("Home")
+    terminal.wait_for("1-19 of 100")
+    terminal.send("PgDn")
+    terminal.wait_for("20-38 of 100")
+    terminal.send("PgUp", "u")
+    terminal.wait_for("1-19 of 100")
+
+
+def test_the_window_follows_a_long_way_down(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon([flow(number) for number in range(1, 5001)])
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 5 000")
+    terminal.send(*["PgDn"] * 50)
+    terminal.wait_for("951-969 of 5 000")
+    terminal.wait_without("…")
+    assert all((query.limit or 0) <= 96 for query in daemon.queries())
+    terminal.send("End")
+    terminal.wait_for("4 982-5 000 of 5 000")
+    terminal.wait_without("…")
+
+
+def test_a_tick_changes_the_numbers_and_nothing_else(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("3.00M")
+    daemon.push([each | {"orig_rate": 0.0, "reply_rate": 7e6 / (n + 1)} for n, each in enumerate(HUNDRED)])
+    terminal.wait_for("7.00M")
+    assert "1-19 of 100" in terminal.text()
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "asked"),
+    [
+        ("U", "TCP UDP", lambda query: query.protocols == (6, 17, 136)),
+        ("D", "TCP DCCP", lambda query: query.protocols == (6, 33)),
+        ("I", "TCP ICMP", lambda query: query.protocols == (1, 6, 58)),
+        ("S", "TCP SCTP", lambda query: query.protocols == (6, 132)),
+        ("O", "TCP other", lambda query: 47 in query.protocols),
+        ("T", "no protocol", lambda query: query.protocols == ()),
+        ("a", "active only", lambda query: query.active),
+        ("r", "sort rate ▲", lambda query: not query.descending),
+        ("<", "sort bytes ▼", lambda query: query.sort == "bytes" and query.descending),
+        (">", "sort proto ▲", lambda query: query.sort == "proto" and not query.descending),
+        ("Space", "PAUSED", lambda query: query.paused),
+    ],
+)
+def test_a_key_that_asks_for_other_rows_says_so_and_asks(
+    make_daemon: MakeDaemon, view: View, key: str, said: str, asked: Callable[[Query], bool]
+) -> None:
+    daemon = make_daemon([each | {"dst": "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"} for each in HUNDRED])
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    terminal.send(key)
+    terminal.wait_for(said)
+    daemon.wait_for(lambda: asked(daemon.queries()[-1]))
+
+
+@pytest.mark.parametrize(("key", "said"), [("b", "bits/s"), ("s", "SOURCE")])
+def test_a_key_that_concerns_the_screen_asks_nothing(make_daemon: MakeDaemon, view: View, key: str, said: str) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    asked = len(daemon.queries())
+    terminal.send(key)
+    terminal.wait_for(said)
+    terminal.send(key)
+    terminal.wait_without(said)
+    assert len(daemon.queries()) == asked
+
+
+def test_columns_scroll_right_with_h_and_left_with_l_as_in_the_classic_tool(
+    make_daemon: MakeDaemon, view: View
+) -> None:
+    terminal = view(make_daemon([each | {"process": "firefox", "pid": 1} for each in HUNDRED]), width=60)
+    terminal.wait_for("PROTO")
+    terminal.send("h", "h", "Right")
+    terminal.wait_without("PROTO")
+    terminal.send("l", "Left", "l")
+    terminal.wait_for("PROTO")
+
+
+def test_a_daemon_that_goes_is_missed_and_one_that_comes_back_is_used(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    terminal.send("PgDn", "U")
+    terminal.wait_for("TCP UDP")
+    daemon.close()
+    terminal.wait_for("daemon gone: ")
+    assert "192.0.2." in terminal.text()  # what was last seen
+    terminal.send("PgDn")
+    terminal.wait_for("20-38 of 100")  # keys go on working
+    daemon.listen()
+    terminal.wait_without("daemon gone")
+    assert daemon.queries()[-1].protocols == (6, 17, 136)
+
+
+def test_what_is_wrong_is_on_the_second_line(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("every 1 s, tick 12 ms, 1 viewer")
+    daemon.push(accounting=False)
+    terminal.wait(lambda: "accounting is off" in terminal.lines()[1])
+    daemon.push(accounting=True, resets=1)
+    terminal.wait(lambda: "another program resets the counters" in terminal.lines()[1])
+
+
+def test_an_empty_table_explains_itself(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon([])
+    terminal = view(daemon)
+    terminal.wait_for("The kernel's table holds no connection yet.")
+    daemon.push(tracking=False)
+    terminal.wait_for("no firewall rule asks it to")
+    assert_screen(terminal, "empty-80x24")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (5, 2), (10, 3), (20, 4), (30, 5), (59, 7), (300, 3)])
+def test_no_size_is_too_small(make_daemon: MakeDaemon, view: View, size: tuple[int, int]) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    terminal.resize(*size)
+    for key in ("Down", "?", "Down", "?", "End", "h", "s"):
+        terminal.send(key)
+    daemon.push()
+    terminal.resize(80, 24)
+    terminal.wait_for("82-100 of 100")
+    terminal.send("q")
+    assert terminal.wait_for_end() == (0, "")
+
+
+def test_a_resize_uses_the_room(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.resize(160, 60)
+    terminal.wait_for("1-55 of 100")
+    terminal.wait_for("→BYTES")
+
+
+@pytest.mark.parametrize("key", ["q", "Ctrl-C"])
+def test_quitting_puts_the_terminal_back(make_daemon: MakeDaemon, view: View, key: str) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.send(key)
+    assert terminal.wait_for_end() == (0, "")
+    assert b"\x1b[?1049h" in terminal.raw
+    assert terminal.raw.rstrip().endswith((b"\x1b[?25h", b"\x1b[?12l\x1b[?25h"))
+    assert b"\x1b[?1049l" in terminal.raw
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_puts_the_terminal_back_too(make_daemon: MakeDaemon, view: View, number: signal.Signals) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.process.send_signal(number)
+    assert terminal.wait_for_end() == (0, "")
+    assert b"\x1b[?1049l" in terminal.raw
+
+
+def test_a_terminal_that_is_closed_ends_the_viewer_quietly(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.hang_up()
+    assert terminal.process.wait(20) == 0
+    assert terminal.process.stderr is not None
+    assert terminal.process.stderr.read() == b""
+
+
+def colours(terminal: Terminal) -> set[str]:
+    return {cell.fg for row in range(24) for cell in terminal.attributes(row)} | {
+        cell.bg for row in range(24) for cell in terminal.attributes(row)
+    }
+
+
+def test_no_color_leaves_bold_and_reverse(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    coloured = view(daemon)
+    coloured.wait_for("1-19 of 100")
+    assert len(colours(coloured)) > 3
+    plain = view(daemon, NO_COLOR="1")
+    plain.wait_for("1-19 of 100")
+    assert colours(plain) == {"default"}
+    assert plain.attributes(3)[0].reverse  # the titles
+    assert plain.selected() == 4
+
+
+def test_the_selected_row_is_drawn_to_the_edge(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(ALL_KINDS), "--all")
+    terminal.wait_for("1-")
+    terminal.send("Down")
+    terminal.wait(lambda: terminal.selected() == 5)
+    assert all(cell.reverse for cell in terminal.attributes(5))
+
+
+def test_no_text_from_the_network_reaches_the_terminal_raw(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(ALL_KINDS, host="rou\x1b[2Jter"), "--all", width=200, height=50)
+    terminal.wait_for("rou?[2Jter")
+    terminal.wait_for("?]0;title?.example")
+    terminal.wait_for("evil?[2Jname?")
+    assert b"\x1b]0;title" not in terminal.raw
+    assert "\u202e".encode() not in terminal.raw
+
+
+def test_a_hundred_thousand_flows_are_as_quick_as_a_hundred(make_daemon: MakeDaemon, view: View) -> None:
+    """A viewer holds a few screens, so its query is the same; the daemon's part is measured by the benchmark."""
+    daemon = make_daemon(made_up(2000))
+    terminal = view(daemon, "--all", width=200, height=50)
+    terminal.wait_for("1-45 of 2 000")
+    assert daemon.queries()[-1].limit == 192
