@@ -1,0 +1,180 @@
+"""Sessions as conversations: what the viewer says, what it hears."""
+
+from dataclasses import replace
+
+import pytest
+
+from flowtopd.session.conversation import ROWS_A_PART, Conversation
+from flowtopd.wire.codec import encode_daemon
+from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
+from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
+    DaemonMessage,
+    Detail,
+    Error,
+    FlowRequest,
+    Hello,
+    Query,
+    Snapshot,
+    Welcome,
+)
+from tests.flowtopd.batches import Flow, moment, tick
+
+HELLO = Hello(PROTOCOL_VERSION)
+FIRST = tick(Flow())
+
+
+def later(seconds: float, seq: int = 2) -> object:
+    return replace(FIRST, snapshot=replace(FIRST.snapshot, seq=seq, at=moment(10 + seconds)))
+
+
+def greeted() -> Conversation:
+    conversation = Conversation("flowtopd 0", "host")
+    conversation.receive(HELLO)
+    assert heard(conversation) == [Welcome(PROTOCOL_VERSION, "flowtopd 0", "host")]
+    return conversation
+
+
+def heard(conversation: Conversation, newest: object = None, pace_s: float = 1.0) -> list[DaemonMessage]:
+    messages = list(conversation.answers(newest, pace_s, 1))  # type: ignore[arg-type]
+    for message in messages:
+        encode_daemon(message)  # everything that is said can be sent
+    return messages
+
+
+def tags(messages: list[DaemonMessage]) -> list[tuple[int, int]]:
+    return [(message.tag, message.seq) for message in messages if isinstance(message, Snapshot)]
+
+
+def test_hello_is_answered_with_welcome() -> None:
+    greeted()
+
+
+@pytest.mark.parametrize("message", [Query(), FlowRequest("00")])
+def test_nothing_is_said_before_hello(message: Query | FlowRequest) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        Conversation("", "").receive(message)
+    assert caught.value.code is ErrorCode.STATE
+
+
+def test_hello_is_said_once() -> None:
+    conversation = greeted()
+    with pytest.raises(RemoteProtocolError) as caught:
+        conversation.receive(HELLO)
+    assert caught.value.code is ErrorCode.STATE
+
+
+@pytest.mark.parametrize(("version", "older"), [(PROTOCOL_VERSION - 1, "viewer"), (PROTOCOL_VERSION + 1, "daemon")])
+def test_another_version_is_told_which_side_is_older(version: int, older: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=f"the {older} is older") as caught:
+        Conversation("", "").receive(Hello(version))
+    assert caught.value.code is ErrorCode.VERSION
+
+
+def test_without_a_query_nothing_is_sent_or_wanted() -> None:
+    conversation = greeted()
+    assert conversation.interval_s is None
+    assert heard(conversation, FIRST) == []
+
+
+def test_a_query_is_answered_at_once_then_once_a_tick() -> None:
+    conversation = greeted()
+    conversation.receive(Query(tag=5))
+    assert conversation.interval_s == 1.0
+    assert heard(conversation, None) == []
+    assert tags(heard(conversation, FIRST)) == [(5, 1)]
+    assert tags(heard(conversation, FIRST)) == []
+    assert tags(heard(conversation, later(1.0))) == [(5, 2)]
+
+
+def test_the_newest_query_replaces_the_others_and_is_answered_from_the_same_tick() -> None:
+    conversation = greeted()
+    conversation.receive(Query(tag=1))
+    conversation.receive(Query(tag=2))
+    assert tags(heard(conversation, FIRST)) == [(2, 1)]
+    conversation.receive(Query(tag=3))
+    assert tags(heard(conversation, FIRST)) == [(3, 1)]
+
+
+def test_ticks_that_came_while_the_viewer_did_not_read_are_not_sent() -> None:
+    conversation = greeted()
+    conversation.receive(Query())
+    heard(conversation, FIRST)
+    assert tags(heard(conversation, later(7.0, seq=8))) == [(0, 8)]
+
+
+def test_a_slow_viewer_beside_a_fast_one_keeps_its_own_pace() -> None:
+    conversation = greeted()
+    conversation.receive(Query(interval=5.0))
+    sent = [tags(heard(conversation, later(seconds, seconds + 1))) for seconds in range(11)]
+    assert [index for index, one in enumerate(sent) if one] == [0, 5, 10]
+
+
+def test_a_paused_viewer_wants_no_ticks_and_scrolls_in_what_it_saw_last() -> None:
+    conversation = greeted()
+    conversation.receive(Query(tag=1))
+    heard(conversation, FIRST)
+    conversation.receive(Query(tag=2, paused=True))
+    assert conversation.interval_s is None
+    assert tags(heard(conversation, later(1.0))) == [(2, 1)]
+    assert tags(heard(conversation, later(2.0, 3))) == []
+    conversation.receive(Query(tag=3, paused=False))
+    assert tags(heard(conversation, later(2.0, 3))) == [(3, 3)]
+
+
+def test_a_viewer_that_begins_paused_sees_one_tick() -> None:
+    conversation = greeted()
+    conversation.receive(Query(paused=True))
+    assert tags(heard(conversation, FIRST)) == [(0, 1)]
+    assert tags(heard(conversation, later(1.0))) == []
+
+
+@pytest.mark.parametrize(("query", "code"), [(Query(sort="x"), ErrorCode.SORT), (Query(filter="x"), ErrorCode.FILTER)])
+def test_a_bad_sort_or_filter_is_answered_and_the_last_good_query_stays(query: Query, code: ErrorCode) -> None:
+    conversation = greeted()
+    conversation.receive(Query(tag=1))
+    heard(conversation, FIRST)
+    conversation.receive(replace(query, tag=2))
+    (complaint,) = heard(conversation, FIRST)
+    assert isinstance(complaint, Error)
+    assert complaint.code is code
+    assert tags(heard(conversation, later(1.0))) == [(1, 2)]
+
+
+def test_a_query_with_a_bad_field_ends_the_session() -> None:
+    with pytest.raises(RemoteProtocolError):
+        greeted().receive(Query(interval=0.0))
+
+
+def test_a_long_window_comes_in_parts() -> None:
+    many = tick(*(Flow(sport=number % 60000, ctid=number) for number in range(ROWS_A_PART * 2 + 1)))
+    conversation = greeted()
+    conversation.receive(Query(fields=("id",)))
+    parts = [message for message in heard(conversation, many) if isinstance(message, Snapshot)]
+    assert [part.more for part in parts] == [True, True, False]
+    assert [part.offset for part in parts] == [0, ROWS_A_PART, ROWS_A_PART * 2]
+    assert len({row[0] for part in parts for row in part.rows}) == ROWS_A_PART * 2 + 1
+
+
+def test_only_the_fields_that_were_asked_for_are_sent() -> None:
+    conversation = greeted()
+    conversation.receive(Query(fields=("dport", "src")))
+    (answer,) = heard(conversation, FIRST)
+    assert isinstance(answer, Snapshot)
+    assert (answer.fields, answer.rows) == (("dport", "src"), [[443, "10.0.0.1"]])
+
+
+def test_a_flow_is_told_in_full_and_a_gone_one_is_said_to_be_gone() -> None:
+    conversation = greeted()
+    conversation.receive(Query(fields=("id",)))
+    (shown,) = heard(conversation, FIRST)
+    assert isinstance(shown, Snapshot)
+    flow_id = shown.rows[0][0]
+    for wanted, there in ((flow_id, True), ("0" * 16, False), ("nonsense", False), ("é" * 16, False)):
+        conversation.receive(FlowRequest(wanted))
+        (detail,) = heard(conversation, FIRST)
+        assert isinstance(detail, Detail)
+        assert (detail.id, detail.flow is not None) == (wanted, there)
+        if detail.flow is not None:
+            assert tuple(detail.flow) == FLOW_FIELD_NAMES

@@ -1,0 +1,50 @@
+import asyncio
+
+from flowtopd.session.hub import Hub
+from tests.flowtopd.batches import Flow, tick
+
+
+def nothing() -> None:
+    pass
+
+
+def test_the_shortest_interval_that_anybody_wants_is_the_demand() -> None:
+    hub = Hub()
+    slow, fast = (lambda: None), (lambda: None)
+    hub.join(slow)
+    hub.join(fast)
+    assert hub.viewers == 2
+    assert hub.interval_s is None
+    hub.want(slow, 5.0)
+    hub.want(fast, 0.5)
+    assert hub.interval_s == 0.5
+    hub.want(fast, None)
+    assert hub.interval_s == 5.0
+    hub.leave(slow)
+    assert hub.viewers == 1
+    assert hub.interval_s is None
+
+
+def test_a_tick_wakes_everybody() -> None:
+    hub, woken = Hub(), []
+    hub.join(lambda: woken.append(1))
+    hub.join(lambda: woken.append(2))
+    published = tick(Flow())
+    hub.publish(published, 1.5)
+    assert (woken, hub.latest, hub.pace_s) == ([1, 2], published, 1.5)
+
+
+def test_a_change_of_demand_is_noticed_once_also_when_it_came_before_the_wait() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        hub.join(nothing)
+        hub.want(nothing, 1.0)
+        await asyncio.wait_for(hub.changed(), 5)
+        hub.want(nothing, 1.0)  # the same again is no change
+        waiting = asyncio.get_running_loop().create_task(hub.changed())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        hub.leave(nothing)
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(scenario())
