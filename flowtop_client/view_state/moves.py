@@ -139,9 +139,9 @@ MOVES: Final[dict[Action, Move]] = {
 def fitted(
     state: ViewState, *, page: int, sort_choices: tuple[str, ...], scroll_limit: int, help_limit: int
 ) -> ViewState:
-    """The screen has room for this much. A smaller page keeps the cursor on it."""
+    """The screen has room for this much. A smaller page keeps the cursor on it, a larger one leaves no room unused."""
     page = max(1, page)
-    offset = max(0, min(max(state.offset, state.cursor - page + 1), state.cursor))
+    offset = max(0, min(max(state.offset, state.cursor - page + 1), state.cursor, state.total - page))
     return _changed(
         state,
         page=page,

@@ -33,11 +33,12 @@ def view() -> Iterator[View]:
 
 
 def assert_screen(terminal: Terminal, name: str) -> None:
-    """The screen is the stored one."""
+    """The screen becomes the stored one; a redraw may still be on its way."""
     stored = SCREENS / f"{name}.txt"
     if os.environ.get("FLOWTOP_WRITE_SCREENS"):
         stored.write_text(terminal.text())
-    assert terminal.text() == stored.read_text()
+    expected = stored.read_text()
+    terminal.wait(lambda: terminal.text() == expected, f"the stored screen {name}:\n{expected}")
 
 
 HUNDRED = [flow(number) for number in range(1, 101)]

@@ -239,6 +239,12 @@ def test_a_smaller_screen_keeps_the_cursor_on_it() -> None:
     assert none.page == 1
 
 
+def test_a_larger_screen_shows_more_rows_at_the_end_too() -> None:
+    state = after(with_rows(100, page=2), Action.END)
+    large = fitted(state, page=19, sort_choices=(), scroll_limit=0, help_limit=0)
+    assert (large.offset, large.cursor) == (81, 99)
+
+
 def test_a_screen_that_still_fits_is_the_very_same_state() -> None:
     state = fitted(with_rows(100, page=20), page=20, sort_choices=("rate",), scroll_limit=1, help_limit=2)
     assert fitted(state, page=20, sort_choices=("rate",), scroll_limit=1, help_limit=2) is state
