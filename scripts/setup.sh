@@ -8,9 +8,9 @@ cd "$(dirname "$0")/.."
 venv=.venv
 stamp=$venv/setup.stamp
 log=$venv/setup.log
-# conntrack..ping: the test bed; netsniff-ng: the classic flowtop, for `make bench`;
+# conntrack..ping: the test bed; shellcheck: `make check`; netsniff-ng: the classic flowtop, for `make bench`;
 # gcc pkg-config libsystemd-dev: systemd-python
-packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git
+packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git shellcheck
     gcc libc6-dev pkg-config libsystemd-dev"
 
 say() {
