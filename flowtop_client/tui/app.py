@@ -8,6 +8,7 @@ Nothing here waits for the daemon: a key redraws from the window of rows that is
 """
 
 import asyncio
+import gc
 import signal
 from contextlib import aclosing
 
@@ -121,6 +122,7 @@ class Viewer:
 async def run(connection: Connection, state: ViewState, host: str) -> Unavailable | None:
     """Show what an open connection delivers, until the user leaves or the daemon is gone for good."""
     viewer = Viewer(connection, connected(state, host))
+    gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
