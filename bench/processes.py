@@ -1,16 +1,38 @@
 """What a process costs, out of /proc."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process so far, also of those that have ended."""
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU time, in seconds or in per cent of a core: the program's own, and the kernel's for it."""
+
+    user: float
+    system: float
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return self.user + self.system
+
+    def since(self, before: Self) -> "Cpu":
+        """What has been used since `before`."""
+        return Cpu(self.user - before.user, self.system - before.system)
+
+    def percent(self, seconds: float) -> "Cpu":
+        """Seconds of CPU out of `seconds`, in per cent."""
+        return Cpu(100 * self.user / seconds, 100 * self.system / seconds)
+
+
+def cpu(pid: int) -> Cpu:
+    """CPU seconds of all threads of a process so far, also of those that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND  # utime, stime: proc(5)
+    return Cpu(int(fields[11]) / _TICKS_A_SECOND, int(fields[12]) / _TICKS_A_SECOND)  # utime, stime: proc(5)
 
 
 def resident_mb(pid: int) -> float:

@@ -116,13 +116,13 @@ class Screen:
         """What comes until the program is quiet again after it has written something."""
         chunks: list[tuple[float, bytes]] = []
         while (left := deadline - time.perf_counter()) > 0:
-            if not select.select([self._master], [], [], _QUIET_S if chunks else left)[0]:
+            if not _readable([self], _QUIET_S if chunks else left):
                 break
             chunks.append((time.perf_counter(), self.read()))
         return chunks
 
     def fileno(self) -> int:
-        """The terminal's descriptor, for select."""
+        """The terminal's descriptor."""
         return self._master
 
     def read(self) -> bytes:
@@ -138,5 +138,14 @@ def drain(screens: Iterable[Screen], seconds: float) -> None:
     everything = list(screens)
     end = time.perf_counter() + seconds
     while (left := end - time.perf_counter()) > 0:
-        for screen in select.select(everything, [], [], left)[0]:
+        for screen in _readable(everything, left):
             screen.read()
+
+
+def _readable(screens: Iterable[Screen], timeout: float) -> list[Screen]:
+    """Wait until some of the terminals have something to read, or are closed."""
+    poll = select.poll()  # select() takes no descriptor above 1023
+    by_fileno = {screen.fileno(): screen for screen in screens}
+    for fileno in by_fileno:
+        poll.register(fileno, select.POLLIN)
+    return [by_fileno[fileno] for fileno, _event in poll.poll(timeout * 1000)]

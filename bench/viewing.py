@@ -12,20 +12,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bench.processes import cpu_seconds, resident_mb
+from bench.processes import cpu, resident_mb
 from bench.report import Measured, at_most, median, percentile
 from bench.screen import ROOT, Screen, drain
+from testbed.connections import connections
 from testbed.daemon import Daemon
+from testbed.entries import Proto, mix
+from testbed.inject import inject
 from testbed.netns import Namespace, stop_process, wait_until
-from testbed.traffic import Flow
 
 _POSITION: Final = re.compile(r"(\d.*?-\d.*?) of ")
 _ROW: Final = re.compile(r" (tcp|udp|icmp|icmpv6) ")
 _SCROLL: Final = ("NPage", "NPage", "NPage", "PPage", "NPage", "NPage", "End", "PPage", "PPage", "Home")
+CLASSIC: Final = "/usr/sbin/flowtop"
 _DAEMON_LIMIT_MB: Final = {1_000: 60.0, 100_000: 150.0}
 _VIEWER_LIMIT_MB: Final = 40.0
 _FIRST_SCREEN_LIMIT_S: Final = {1_000: 0.5, 100_000: 1.2}
@@ -108,39 +112,49 @@ def first_screen(namespace: Namespace, flows: int, *, quick: bool) -> list[Measu
 def _settle(daemon: Daemon) -> None:
     """Wait until the daemon uses no CPU any more, five seconds at most."""
     for _ in range(10):
-        before = cpu_seconds(daemon.pid)
+        before = cpu(daemon.pid)
         time.sleep(0.5)
-        if cpu_seconds(daemon.pid) == before:
+        if cpu(daemon.pid) == before:
             return
 
 
-def classic(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
-    """CPU of daemon and viewer against the C flowtop, both running at the same time on the same table."""
+def classic(_namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """CPU of daemon and viewer against the C flowtop, at the same time on the same table: on a router, on a host."""
     seconds = 6 if quick else 20
-    with ExitStack() as stack:
-        for port in range(5001, 5004):  # so that there is something new to show
-            stack.enter_context(Flow(namespace, namespace, "127.0.0.1", port, rate=50_000, seconds=60))
-        daemon = stack.enter_context(_daemon(namespace))
-        ours = stack.enter_context(Screen(daemon.viewer_argv("-n", "-G", "--loopback")))
-        theirs = stack.enter_context(Screen(["/usr/sbin/flowtop", "-n", "-G"], namespace))
+    with Namespace() as router, Namespace() as host:
+        for namespace in (router, host):
+            namespace.account()
+            namespace.track()
+        tcp = (entry for entry in mix(3 * flows) if entry.orig.proto == Proto.TCP)
+        inject(router, islice(tcp, flows))
+        on_router = _against_classic(router, f"{flows} flows of others", seconds)
+        with connections(host, flows):
+            return [on_router, _against_classic(host, f"{flows} own connections", seconds)]
+
+
+def _against_classic(namespace: Namespace, table: str, seconds: int) -> Measured:
+    with (
+        _daemon(namespace) as daemon,
+        Screen(daemon.viewer_argv("-n", "-G")) as ours,
+        Screen([CLASSIC, "-n", "-G"], namespace) as theirs,
+    ):
         ours.wait_for(_complete)
-        drain([ours, theirs], 3)  # it collects processes before its first screen
-        pids = (daemon.pid, ours.pid, theirs.pid)
-        before = [cpu_seconds(pid) for pid in pids]
+        drain([ours, theirs], 4)  # the classic tool collects processes before its first screen
+        pids = [daemon.pid, ours.pid, theirs.pid]
+        before = [cpu(pid) for pid in pids]
         drain([ours, theirs], seconds)
-        used = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
-        theirs.press("q")
-    daemon_share, viewer_share, classic_share = (100 * one / seconds for one in used)
-    mine = daemon_share + viewer_share
-    return [
-        Measured(
-            f"CPU of daemon + one viewer at {flows:,} flows and 1 s".replace(",", " "),
-            f"{mine:.1f} % of a core",
-            f"< {classic_share:.1f} %: C flowtop -n -G",
-            mine < classic_share,
-            f"daemon {daemon_share:.1f} %, viewer {viewer_share:.1f} %, over {seconds} s",
+        of_daemon, of_viewer, of_classic = (
+            cpu(pid).since(was).percent(seconds) for pid, was in zip(pids, before, strict=True)
         )
-    ]
+        theirs.press("q")
+    mine = of_daemon.total + of_viewer.total
+    return Measured(
+        f"CPU of daemon + one viewer, {table}, every second",
+        f"{mine:.1f} % of a core",
+        f"< {of_classic.total:.1f} %: C flowtop -n -G",
+        mine < of_classic.total,
+        f"daemon {of_daemon.user:.1f} % + kernel for it {of_daemon.system:.1f} %, viewer {of_viewer.total:.1f} %",
+    )
 
 
 def idle(namespace: Namespace, _flows: int, *, quick: bool) -> list[Measured]:
@@ -175,9 +189,9 @@ def twenty(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
         try:
             assert viewers.stdout is not None
             viewers.stdout.readline()
-            before, start = cpu_seconds(daemon.pid), time.perf_counter()
+            before, start = cpu(daemon.pid), time.perf_counter()
             result = json.loads(viewers.stdout.readline())
-            share = 100 * (cpu_seconds(daemon.pid) - before) / (time.perf_counter() - start)
+            share = cpu(daemon.pid).since(before).percent(time.perf_counter() - start).total
         finally:
             stop_process(viewers)
     frames = min(result["frames"])

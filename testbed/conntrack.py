@@ -53,7 +53,7 @@ def _parse_flow(flow: ET.Element) -> dict[str, Any]:
         "state": independent.findtext("state"),
         "timeout": _number(independent, "timeout"),
         "mark": _number(independent, "mark"),
-        "zone": _number(independent, "zone") or 0,
+        "zone": next((zone for part in meta.values() if (zone := _number(part, "zone"))), 0),  # or of one direction
         "use": _number(independent, "use"),
         "start_ns": _number(independent, "timestamp/start"),
         "helper": flow.findtext("helper"),

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from flowtopd.wire.codec import encode_viewer
+from flowtopd.wire.messages import PROTOCOL_VERSION, Hello
 from testbed.netns import Namespace, stop_process
 
 ROOT: Final = Path(__file__).parent.parent
@@ -77,23 +79,29 @@ class Daemon:
             self._process = self.namespace.popen(self.argv, stdout=log, stderr=log, cwd=ROOT)
 
     def start(self) -> None:
-        """Start the daemon and wait until its socket accepts. Raises RuntimeError with the log when it does not."""
+        """Start the daemon and wait until it answers. Raises RuntimeError with the log when it does not."""
         self.launch()
         assert self._process is not None
         deadline = time.monotonic() + _START_S
-        while not self._accepts():
+        while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"flowtopd does not start, status {self._process.poll()}:\n{self.log}")
             time.sleep(_POLL_S)
 
-    def _accepts(self) -> bool:
+    def _answers(self) -> bool:
+        """Whether a greeting is answered. A socket that accepts says little: it does so before the daemon is ready."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(_START_S)
             try:
                 sock.connect(os.fspath(self.socket))
-            except (FileNotFoundError, ConnectionRefusedError):
+                sock.sendall(encode_viewer(Hello(PROTOCOL_VERSION, "testbed")))
+                sock.shutdown(socket.SHUT_WR)
+                answer = sock.recv(4096)
+                while sock.recv(4096):  # until the session has ended, so that it is not counted as a viewer
+                    pass
+            except (FileNotFoundError, ConnectionError):
                 return False
-            return True
+            return bool(answer)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the daemon, its exit status. Raises RuntimeError with the log when a signal it should obey did not do."""
