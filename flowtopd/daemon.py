@@ -4,6 +4,8 @@
               ├ server    accepts viewers, a session each
               └ signals   SIGTERM, SIGINT: everything is cancelled
 
+Signals wait, blocked, while the host is being changed or put back.
+
 Order of what is changed outside, undone in reverse: 1 the runtime directory is locked, 2 sysctls are saved and set,
 3 connections are tracked (activation), 4 the socket is made. Before any of it the kernel is asked whether it lets us
 read its table at all.
@@ -43,6 +45,10 @@ from flowtopd.system.tracking import conntrack_exists, tracks
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may keep the interpreter: with Python's 5 ms, keys wait for the collector."""
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+"""Blocked but for the time in which they are handled, in the main thread: what was changed outside is put back
+whenever they come. The collector's thread is made while they are blocked, so that it never gets one."""
+
 log = logging.getLogger("flowtopd")
 
 
@@ -61,6 +67,7 @@ def run(config: Config, place: Place, program: str) -> None:
     Raises OSError, AlreadyRunningError and SocketInUseError for what keeps it from starting.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
         asyncio.run(_run(sysctls, sockets, place, program))
 
@@ -125,15 +132,18 @@ async def _run(sysctls: Sysctls, sock: socket.socket, place: Place, program: str
     hub = Hub()
     server = Server(hub, program)
     with NetlinkSocket() as netlink, ThreadPoolExecutor(1, "collector") as thread:
+        thread.submit(int).result()
         ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows)), thread)
         async with asyncio.TaskGroup() as tasks:
             ticking = tasks.create_task(ticker.run())
             serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
             serving.add_done_callback(lambda _done: ticking.cancel())
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in STOP_SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
             notify("READY=1")
             log.info("ready, %s", place.socket if place.viewer_fd is None else "for one viewer")
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         notify("STOPPING=1")
         log.info("stopping")
 
