@@ -117,7 +117,7 @@ def _port(name: str, side: str, keep: int) -> Column:
 
 
 def _geo(name: str, side: str, keep: int) -> Column:
-    return Column(name, "GEO", (f"{side}_country",), f"{side}_country", _text, 3, 3, keep)
+    return Column(name, "GEO", (f"{side}_country",), f"{side}_country", _text, 4, 4, keep)
 
 
 def _address(name: str, title: str, side: str, keep: int) -> Column:

@@ -9,6 +9,7 @@ Rules:
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -55,7 +56,7 @@ class PrivateDaemon:
             theirs.close()
 
     def stop(self) -> str:
-        """Close the pair, wait until the child has ended, and give the last line that it said if it failed."""
+        """Close the pair and wait until the child has ended. If it failed: why, its own last line where it had one."""
         self.viewer.close()
         for insist in (self._process.terminate, self._process.kill, None):
             try:
@@ -67,4 +68,8 @@ class PrivateDaemon:
         with self._said:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _TAIL))
             lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines and self._process.returncode else ""
+        status = self._process.returncode
+        if status < 0:
+            name = signal.Signals(-status).name
+            return f"ended by {name}; `flowtopd --restore` puts the kernel's settings back"
+        return lines[-1] if lines and status else ""

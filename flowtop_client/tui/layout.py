@@ -88,27 +88,24 @@ def _labelled(label: str, value: str) -> Line:
 
 
 def _header(state: ViewState, width: int) -> Line:
-    """Program and host, the kernel's table, and the rates of all matched flows; the least important parts go first."""
-    parts = [_program(state)]
-    if state.snapshot is not None:
-        parts += _numbers(state, state.snapshot)
-    while len(parts) > 1 and line_width(joined(parts, "   ")) > width:
-        parts.pop(2 if len(parts) > 3 else -1)
-    return clipped(joined(parts, "   "), width)
+    """Program and host, the kernel's table, and the rates of all matched flows, as much as there is room for."""
+    program = _program(state)
+    if state.snapshot is None:
+        return clipped(program, width)
+    flows, limit, shown, rates = _numbers(state, state.snapshot)
+    choices = ([flows + limit, shown, rates], [flows + limit, rates], [flows, rates], [rates])
+    lines = [joined([program, *parts], "   ") for parts in choices]
+    return next((line for line in lines if line_width(line) <= width), clipped(program, width))
 
 
-def _numbers(state: ViewState, snapshot: Snapshot) -> list[Line]:
+def _numbers(state: ViewState, snapshot: Snapshot) -> tuple[Line, Line, Line, Line]:
+    """Flows in the table, the table's limit, flows that match, rates."""
     status, totals = snapshot.status, snapshot.totals
-    flows = _labelled("flows", count(status.flows))
-    if status.max is not None:
-        flows += [("class:label", f" of {count(status.max)}")]
+    limit: Line = [] if status.max is None else [("class:label", f" of {count(status.max)}")]
     up = rate_with_unit(totals.orig_rate, bits=state.bits)
     down = rate_with_unit(totals.reply_rate, bits=state.bits)
-    return [
-        flows,
-        _labelled("shown", count(status.matched)),
-        joined([_labelled("→", up), _labelled("←", down)]),
-    ]
+    rates = joined([_labelled("→", up), _labelled("←", down)])
+    return _labelled("flows", count(status.flows)), limit, _labelled("shown", count(status.matched)), rates
 
 
 def _second(state: ViewState, width: int) -> Line:

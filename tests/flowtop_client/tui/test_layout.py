@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import pytest
+from prompt_toolkit.utils import get_cwidth
+
+from flowtop_client.tui.key_bindings import HELP
+from flowtop_client.tui.layout import help_lines, regions, screen
+from flowtop_client.tui.tabs.flows import FlowsTab
+from flowtop_client.view_state.moves import MOVES, Action, fitted, lost, received
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
+from flowtopd.wire.messages import Family
+from tests.flowtop_client.scripted_daemon import flow, made_up
+from tests.flowtop_client.states import answer, with_rows
+
+
+def drawn(state: ViewState, width: int, height: int) -> list[str]:
+    """The text of a screen of this size."""
+    tab = FlowsTab()
+    page = regions(height).page
+    sort_choices, limit = tab.fit(state, width, page)
+    _, help_limit = help_lines(HELP, width, height)
+    state = fitted(state, page=page, sort_choices=sort_choices, scroll_limit=limit, help_limit=help_limit)
+    tab.fit(state, width, page)
+    return ["".join(text for _, text in line) for line in screen(state, tab, HELP, width, height)]
+
+
+def busy(**values: object) -> ViewState:
+    state = replace(with_rows(100, page=50, protocols=ALL_PROTOCOLS), **values)  # type: ignore[arg-type]
+    odd = [flow(1000 + number, dst_name="例" * number, process="p" * number) for number in range(1, 40)]
+    return received(state, answer(state, made_up(200) + odd, seq=2))
+
+
+STATES = {
+    "new": ViewState(),
+    "busy": busy(),
+    "source and bits": busy(source=True, bits=True),
+    "scrolled": busy(skipped=5, offset=30, cursor=40),
+    "help": MOVES[Action.HELP](busy()),
+    "gone": lost(busy(host="h" * 70), "例" * 200),
+    "empty": with_rows(0),
+    "one family, paused, active": busy(families=(Family.IPV6,), paused=True, active=True, loopback=True),
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES.keys())
+def test_no_screen_of_any_size_has_a_line_too_many_or_too_wide(state: ViewState) -> None:
+    for width in (*range(1, 140, 3), 60, 79, 80, 81, 200, 300):
+        for height in (1, 2, 3, 4, 5, 6, 7, 8, 9, 24, 60):
+            lines = drawn(state, width, height)
+            assert len(lines) <= height
+            assert max(map(get_cwidth, lines), default=0) <= width, (width, height)
+
+
+def test_every_line_of_the_screen_is_used() -> None:
+    for height in range(1, 60):
+        assert len(drawn(busy(), 80, height)) == height
+
+
+@pytest.mark.parametrize(("height", "page"), [(0, 1), (1, 1), (2, 2), (3, 2), (4, 2), (5, 2), (7, 3), (8, 3), (24, 19)])
+def test_rows_stay_to_the_last_on_a_low_screen(height: int, page: int) -> None:
+    assert regions(height).page == page
+
+
+def test_the_header_gives_up_the_least_important_part_first() -> None:
+    state = busy(host="router")
+    for width, words in (
+        (80, ["flowtop router", "flows 239", "of 262 144", "shown 239", "→"]),
+        (72, ["flowtop router", "flows 239", "of 262 144", "→"]),
+        (60, ["flowtop router", "flows 239", "→", "←"]),
+        (48, ["flowtop router", "→", "←"]),
+        (20, ["flowtop router"]),
+    ):
+        header = drawn(state, width, 24)[0]
+        assert [word for word in words if word not in header] == []
+
+
+def test_a_gap_in_the_window_is_shown_as_a_row_on_its_way() -> None:
+    state = MOVES[Action.END](with_rows(5000, page=19))
+    assert drawn(state, 80, 24)[4:23] == ["…"] * 19
+
+
+def test_the_mark_of_the_sorted_column_shows_the_direction() -> None:
+    assert "RATE▼" in drawn(busy(), 80, 24)[3]
+    assert "BYTES▲" in drawn(busy(sort="bytes", descending=False), 80, 24)[3]
+    for choice in FlowsTab().fit(busy(), 200, 10)[0]:
+        titles = drawn(busy(sort=choice), 200, 24)[3]
+        assert titles.count("▼") == 1
+        assert set(titles.replace("▼", "").split()) <= {
+            *("PROCESS", "PID", "PROTO", "STATE", "TIME", "ADDRESS", "PORT", "GEO", "BYTES", "RATE"),
+            *("→BYTES", "←BYTES", "→RATE", "←RATE"),
+        }
+
+
+def test_several_problems_share_the_second_line_the_worst_first() -> None:
+    state = busy()
+    assert state.snapshot is not None
+    status = replace(state.snapshot.status, accounting=False, pace=9.0)
+    state = lost(replace(state, snapshot=replace(state.snapshot, status=status)), "it closed the connection")
+    second = drawn(state, 300, 24)[1]
+    assert second.index("daemon gone") < second.index("accounting is off") < second.index("updates every 9 s")
+
+
+def test_lost_events_are_counted_where_all_else_is_well() -> None:
+    state = busy()
+    assert state.snapshot is not None
+    status = replace(state.snapshot.status, events_lost=1234, viewers=2)
+    state = replace(state, snapshot=replace(state.snapshot, status=status))
+    assert drawn(state, 80, 24)[1] == "every 1 s, tick 12 ms, 2 viewers, 1 234 events lost"

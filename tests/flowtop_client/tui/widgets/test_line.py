@@ -1,0 +1,30 @@
+import pytest
+
+from flowtop_client.tui.widgets.line import Line, clipped, joined, line_width, spread
+
+RED: Line = [("red", "abc"), ("", "例え")]
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [(0, ""), (1, "…"), (2, "a…"), (3, "abc"), (4, "abc…"), (5, "abc…"), (6, "abc例…"), (7, "abc例え")],
+)
+def test_a_clipped_line_fits_and_keeps_its_styles(width: int, text: str) -> None:
+    line = clipped(RED, width)
+    assert "".join(part for _, part in line) == text
+    assert line_width(line) <= width
+    assert all(style == "red" for style, part in line if "a" in part)
+
+
+def test_two_ends_stand_apart_as_far_as_there_is_room() -> None:
+    left: Line = [("", "left")]
+    right: Line = [("", "right")]
+    assert "".join(text for _, text in spread(left, right, 12)) == "left   right"
+    assert spread(left, right, 9) == left
+    assert "".join(text for _, text in spread(left, right, 3)) == "le…"
+    assert spread(left, [], 10) == left
+
+
+def test_empty_parts_leave_no_gap() -> None:
+    assert joined([[("", "a")], [], [("", "b")]]) == [("", "a"), ("", "  "), ("", "b")]
+    assert joined([]) == []
