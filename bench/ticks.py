@@ -55,8 +55,8 @@ def _pairs(flows: int, budget_s: float) -> tuple[float, float, float]:
     kernel = KernelState(accounting=True, timestamps=True, max=None, tracking=None)
     floors: list[float] = []
     ticks: list[float] = []
-    with Floor() as floor, NetlinkSocket() as netlink:
-        collector = Collector(netlink, lambda _flows: kernel)
+    with Floor() as floor, NetlinkSocket() as netlink, ThreadPoolExecutor(1) as reader:
+        collector = Collector(netlink, lambda _flows: kernel, reader)
         for _ in range(3):  # the layouts are learnt, the buffers are there
             floor.dump()
             found = collector.tick().snapshot.size

@@ -1,21 +1,27 @@
 """One tick: dump → decode → table → snapshot. Runs in a thread of its own; one at a time.
 
     NetlinkSocket.dump ─▶ Decoder.feed … finish ─▶ FlowTable.apply ─▶ Tick
+      (reader thread)       (this thread)
+
+The kernel writes a dump while it is being read, without the interpreter's lock: a second thread reads the next block
+while this one decodes the last. That hides the whole decoding behind the kernel's own work.
 
 A dump that the kernel calls inconsistent, or that lost answers, is read again; the table only ever sees whole
 ones. When it stays inconsistent the last one counts: flows listed twice are made one by the table, and what was
 missed is in the next tick.
 """
 
+import contextlib
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor
 from typing import Final
 
 from flowtopd.flows.snapshot import KernelState, Moment, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
-from flowtopd.netlink.nlmsg import NetlinkError
+from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 
 ATTEMPTS: Final = 3
@@ -24,17 +30,23 @@ _AGAIN: Final = frozenset({errno.ENOBUFS, errno.EINTR, errno.EBUSY})
 
 
 class Collector:
-    """Reads the kernel's table. `read_kernel` is told the number of flows and returns the state of the kernel."""
+    """Reads the kernel's table.
+
+    `read_kernel` is told the number of flows and returns the state of the kernel. `reader` runs one thing at a time,
+    in another thread than `tick`.
+    """
 
     def __init__(
         self,
         netlink: NetlinkSocket,
         read_kernel: Callable[[int], KernelState],
+        reader: Executor,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._netlink = netlink
         self._read_kernel = read_kernel
+        self._reader = reader
         self._monotonic = monotonic
         self._wall = wall
         self._decoder = Decoder()
@@ -70,6 +82,19 @@ class Collector:
 
     def _dump_once(self) -> Batch:
         self._decoder.begin(self._expected)
-        for block, seq in self._netlink.dump(dump_request):
-            self._decoder.feed(block, seq, self._monotonic())
+        with contextlib.closing(self._netlink.dump(dump_request)) as blocks:
+            reading = self._reader.submit(self._read, blocks)
+            while (read := reading.result()) is not None:
+                reading = self._reader.submit(self._read, blocks)
+                try:
+                    self._decoder.feed(*read)
+                except MalformedMessage:
+                    reading.exception()  # the dump cannot be closed while it is being read
+                    raise
         return self._decoder.finish()
+
+    def _read(self, blocks: Generator[tuple[memoryview, int], None, None]) -> tuple[memoryview, int, float] | None:
+        """Read the next block and the time; None after the last."""
+        for block, seq in blocks:
+            return block, seq, self._monotonic()
+        return None

@@ -1,4 +1,4 @@
-"""The daemon put together: one event loop, one TaskGroup, one thread that collects.
+"""The daemon put together: one event loop, one TaskGroup, two threads that collect.
 
     TaskGroup ┬ ticker    waits for demand ─▶ Collector.tick in the thread ─▶ Hub.publish
               ├ server    accepts viewers, a session each
@@ -47,7 +47,7 @@ SWITCH_INTERVAL_S: Final = 0.001
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 """Blocked but for the time in which they are handled, in the main thread: what was changed outside is put back
-whenever they come. The collector's thread is made while they are blocked, so that it never gets one."""
+whenever they come. The collector's threads are made while they are blocked, so that they never get one."""
 
 log = logging.getLogger("flowtopd")
 
@@ -131,9 +131,14 @@ def _warn(lines: tuple[str, ...]) -> None:
 async def _run(sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
     hub = Hub()
     server = Server(hub, program)
-    with NetlinkSocket() as netlink, ThreadPoolExecutor(1, "collector") as thread:
-        thread.submit(int).result()
-        ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows)), thread)
+    with (
+        NetlinkSocket() as netlink,
+        ThreadPoolExecutor(1, "reader") as reader,
+        ThreadPoolExecutor(1, "collector") as thread,
+    ):
+        for executor in (reader, thread):
+            executor.submit(int).result()
+        ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader), thread)
         async with asyncio.TaskGroup() as tasks:
             ticking = tasks.create_task(ticker.run())
             serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))

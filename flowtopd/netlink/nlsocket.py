@@ -1,9 +1,10 @@
-"""The netlink socket: requests out, dumps in, through one buffer that is used again and again.
+"""The netlink socket: requests out, dumps in, through two buffers that are used in turn.
 
 A dump is read in blocks of up to BLOCK bytes: the kernel answers each recv with at most 32 KiB (netlink_dump in
 net/netlink/af_netlink.c), and whole messages are packed one after the other until the block is full. A block
-is valid until the next one is asked for. The kernel ends a dump with NLMSG_DONE as the last message of a
-read, and answers a refused one with NLMSG_ERROR as the first.
+stays valid while the next one is read, so that it can be decoded meanwhile; the one after that overwrites it. The
+kernel ends a dump with NLMSG_DONE as the last message of a read, and answers a refused one with NLMSG_ERROR as the
+first.
 
 EINTR is retried by Python (PEP 475). ENOBUFS, a short or cut read, and silence raise; the socket is then closed
 and made anew at the next dump, because the rest of the old answer may still be in it.
@@ -54,7 +55,7 @@ class NetlinkSocket:
     def __init__(self, open_socket: Callable[[], socket.socket] = open_netfilter) -> None:
         self._open_socket = open_socket
         self._socket: socket.socket | None = None
-        self._buffer = memoryview(bytearray(BLOCK))
+        self._buffers = (memoryview(bytearray(BLOCK)), memoryview(bytearray(BLOCK)))
 
     def __enter__(self) -> Self:
         return self
@@ -82,11 +83,13 @@ class NetlinkSocket:
             if self._socket is None:
                 self._socket = self._open_socket()
             self._socket.send(make_request(seq))
+            buffer, other = self._buffers
             used, done = 0, False
             while not done:
-                used, done = self._read(self._socket, used, seq)
-                if done or used + MAX_SKB > len(self._buffer):
-                    yield self._buffer[:used], seq
+                used, done = self._read(self._socket, buffer, used, seq)
+                if done or used + MAX_SKB > len(buffer):
+                    yield buffer[:used], seq
+                    buffer, other = other, buffer
                     used = 0
             finished = True
         except OSError as error:
@@ -95,9 +98,9 @@ class NetlinkSocket:
             if not finished:
                 self.close()
 
-    def _read(self, opened: socket.socket, used: int, seq: int) -> tuple[int, bool]:
+    def _read(self, opened: socket.socket, buffer: memoryview, used: int, seq: int) -> tuple[int, bool]:
         """Read once behind `used` bytes; return the bytes used now, without NLMSG_DONE, and whether that came."""
-        room = self._buffer[used:]
+        room = buffer[used:]
         size = opened.recv_into(room, 0, socket.MSG_TRUNC)  # MSG_TRUNC: the true size, also of what was cut
         if size > len(room):
             raise MalformedMessage(used, f"a read of {size} bytes was cut to {len(room)}")

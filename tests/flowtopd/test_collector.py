@@ -2,6 +2,7 @@ import contextlib
 import errno
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -46,7 +47,7 @@ def collector(stack: contextlib.ExitStack, *dumps: tuple[bytes, ...]) -> Collect
     kernels = Kernels(*dumps)
     stack.enter_context(kernels.stack)
     netlink = stack.enter_context(NetlinkSocket(kernels.open))  # type: ignore[arg-type]
-    return Collector(netlink, lambda _flows: STATE)
+    return Collector(netlink, lambda _flows: STATE, stack.enter_context(ThreadPoolExecutor(1)))
 
 
 def test_a_tick_is_a_snapshot_of_the_whole_dump(stack: contextlib.ExitStack) -> None:
@@ -79,7 +80,8 @@ def test_a_kernel_that_stays_busy_is_an_error_after_a_few_attempts(stack: contex
 def test_a_malformed_dump_is_an_error_and_the_next_one_is_read(stack: contextlib.ExitStack) -> None:
     kernels = Kernels((tcp(1, attr(8, b"\0")), done()))
     stack.enter_context(kernels.stack)
-    collecting = Collector(stack.enter_context(NetlinkSocket(kernels.open)), lambda _flows: STATE)  # type: ignore[arg-type]
+    netlink = stack.enter_context(NetlinkSocket(kernels.open))  # type: ignore[arg-type]
+    collecting = Collector(netlink, lambda _flows: STATE, stack.enter_context(ThreadPoolExecutor(1)))
     with pytest.raises(MalformedMessage):
         collecting.tick()
     kernels.dumps = [WHOLE]

@@ -116,8 +116,9 @@ _OPTIONAL: list[st.SearchStrategy[bytes]] = [
     _three(16),
     u16.map(lambda value: attr(18, value)),
     text.map(lambda value: nest(19, attr(1, value))),
-    u64.map(lambda value: nest(20, attr(1, value))),
-    st.tuples(u64, u64).map(lambda v: nest(20, attr(1, v[0]), attr(2, v[1]))),
+    st.lists(u64, min_size=1, max_size=2).map(
+        lambda v: nest(20, *(attr(kind, value) for kind, value in enumerate(v, 1)))
+    ),
     st.binary(min_size=16, max_size=16).map(lambda value: attr(22, value)),
     _three(24),
     st.binary(max_size=40).map(lambda value: attr(77, value)),  # never heard of
