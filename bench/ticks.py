@@ -8,6 +8,7 @@ import gc
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket

@@ -78,7 +78,7 @@ def test_a_kernel_that_stays_busy_is_an_error_after_a_few_attempts(stack: contex
 
 
 def test_a_malformed_dump_is_an_error_and_the_next_one_is_read(stack: contextlib.ExitStack) -> None:
-    kernels = Kernels((tcp(1, attr(8, b"\0")), done()))
+    kernels = Kernels((tcp(1, attr(8, b"\0")), done()), WHOLE)
     stack.enter_context(kernels.stack)
     netlink = stack.enter_context(NetlinkSocket(kernels.open))  # type: ignore[arg-type]
     collecting = Collector(netlink, lambda _flows: STATE, stack.enter_context(ThreadPoolExecutor(1)))
