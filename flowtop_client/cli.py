@@ -10,6 +10,7 @@ prompt_toolkit is imported only where there is a screen, and after the first que
 import argparse
 import asyncio
 import difflib
+import io
 import os
 import shutil
 import socket
@@ -209,6 +210,8 @@ async def _serve(options: Options, target: str | socket.socket) -> None:
         await _on_screen(options.state, target)
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # `→` and names in a locale that cannot write them
     connection = Connection(target, batch.query_of(options.state, options.form, options.limit))
     up = await connection.open()
     try:

@@ -14,6 +14,7 @@ from flowtop_client.cli import DEFAULT_SOCKET, main, parse
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
 from flowtopd.wire.messages import Family
 from tests.flowtop_client.conftest import MakeDaemon
+from tests.flowtop_client.scripted_daemon import flow
 
 P = ProtocolGroup
 SHORT = (
@@ -287,6 +288,18 @@ def test_ctrl_c_ends_batch_output_with_130_and_no_traceback(make_daemon: MakeDae
         flowtop.send_signal(signal.SIGINT)
         assert flowtop.wait(20) == 130
         assert flowtop.stderr.read() == b""
+
+
+def test_a_locale_without_arrows_gets_question_marks(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([flow(1, dst_name="例え.example.jp")])
+    done = subprocess.run(
+        [*FLOWTOP, "--once", "--text", "--socket", daemon.path],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert b"?BYTES" in done.stdout
+    assert b" ??.example.jp " in done.stdout
 
 
 def test_batch_output_never_imports_the_screen(make_daemon: MakeDaemon) -> None:

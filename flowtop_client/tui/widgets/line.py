@@ -12,9 +12,14 @@ Line = list[tuple[str, str]]
 EMPTY: Final[Line] = []
 
 
+def cell_width(text: str) -> int:
+    """How many cells a clean text takes. get_cwidth keeps every short text for ever, so it sees single characters."""
+    return len(text) if text.isascii() else sum(map(get_cwidth, text))
+
+
 def line_width(line: Line) -> int:
     """How many cells a line takes."""
-    return sum(get_cwidth(text) for _, text in line)
+    return sum(cell_width(text) for _, text in line)
 
 
 def clipped(line: Line, width: int) -> Line:
@@ -23,9 +28,9 @@ def clipped(line: Line, width: int) -> Line:
     for style, text in line:
         if width <= 0:
             break
-        part = cut(text, width, Cut.END, get_cwidth)
+        part = cut(text, width, Cut.END, cell_width)
         shown.append((style, part))
-        width -= get_cwidth(part)
+        width -= cell_width(part)
     return shown
 
 

@@ -7,11 +7,9 @@ width are another Table. Only rows that are shown are formatted. It knows nothin
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from prompt_toolkit.utils import get_cwidth
-
 from flowtop_client.columns import Align, Column, Placed, Row, Units, cells, cut, fit, scroll_limit
 from flowtop_client.humanize import UNKNOWN
-from flowtop_client.tui.widgets.line import Line
+from flowtop_client.tui.widgets.line import Line, cell_width
 
 CellStyle = Callable[[Column, str], str]
 """The style of a cell, from its column and its text."""
@@ -89,7 +87,7 @@ class Table:
         padded = [_padded(place, texts[at]) for place, at in zip(self._placed, self._places, strict=True)]
         if style is not None:
             text = self._gap.join(padded)
-            return [(style, text + " " * (self._width - get_cwidth(text)))]
+            return [(style, text + " " * (self._width - cell_width(text)))]
         line: Line = []
         for place, at, text in zip(self._placed, self._places, padded, strict=True):
             line += [("", self._gap), (self._cell_style(place.column, texts[at]), text)]
@@ -97,10 +95,10 @@ class Table:
 
 
 def _content_width(text: str) -> int:
-    return 0 if text == UNKNOWN else get_cwidth(text)
+    return 0 if text == UNKNOWN else cell_width(text)
 
 
 def _padded(place: Placed, text: str) -> str:
-    shown = cut(text, place.width, place.column.cut, get_cwidth)
-    pad = " " * (place.width - get_cwidth(shown))
+    shown = cut(text, place.width, place.column.cut, cell_width)
+    pad = " " * (place.width - cell_width(shown))
     return pad + shown if place.column.align is Align.RIGHT else shown + pad

@@ -1,6 +1,7 @@
 import pytest
+from prompt_toolkit.utils import _CHAR_SIZES_CACHE
 
-from flowtop_client.tui.widgets.line import Line, clipped, joined, line_width, spread
+from flowtop_client.tui.widgets.line import Line, cell_width, clipped, joined, line_width, spread
 
 RED: Line = [("red", "abc"), ("", "例え")]
 
@@ -14,6 +15,20 @@ def test_a_clipped_line_fits_and_keeps_its_styles(width: int, text: str) -> None
     assert "".join(part for _, part in line) == text
     assert line_width(line) <= width
     assert all(style == "red" for style, part in line if "a" in part)
+
+
+@pytest.mark.parametrize(("text", "width"), [("", 0), ("abc", 3), ("例え", 4), ("e\u0301", 1), ("…→", 2)])
+def test_text_is_measured_in_cells(text: str, width: int) -> None:
+    assert cell_width(text) == width
+
+
+def test_measuring_many_texts_keeps_none_of_them() -> None:
+    """A viewer may run for weeks, over millions of different addresses and names."""
+    known = len(_CHAR_SIZES_CACHE)
+    for number in range(1000):
+        cell_width(f"192.0.2.{number}")
+        cell_width(f"bücher-{number}.example")
+    assert len(_CHAR_SIZES_CACHE) <= known + 30
 
 
 def test_two_ends_stand_apart_as_far_as_there_is_room() -> None:
