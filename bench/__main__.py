@@ -90,6 +90,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _stop)
     signal.alarm(_LIMIT_S)
+    busy = report.busy()
+    if busy:
+        _say(busy)
     all_ticks, measured = _measure(set(options.only or ("ticks", *PARTS)), options.sizes, quick=options.quick)
     tables = [report.ticks_table(all_ticks)] if all_ticks else []
     tables += [report.measured_table(measured)] if measured else []
@@ -97,7 +100,9 @@ def main() -> int:
     print(text)
     if options.write:
         command = " ".join(["python -m bench", *sys.argv[1:]])
-        head = _INTRODUCTION.format(command=command, date=time.strftime("%Y-%m-%d"), machine=report.machine())
+        head = _INTRODUCTION.format(
+            command=command, date=time.strftime("%Y-%m-%d"), machine=report.machine() + f"- {busy}\n" * bool(busy)
+        )
         _TARGET.parent.mkdir(exist_ok=True)
         _TARGET.write_text(head + "\n" + text, encoding="utf-8")
     verdicts = [ticks_.good for ticks_ in all_ticks] + [one.good for one in measured]

@@ -4,6 +4,7 @@ A `Measured` is one line: what it is, the value, the limit it has to keep, and w
 `Ticks`, has a line for every table size, ratios first.
 """
 
+import os
 import platform
 import statistics
 from collections.abc import Iterable, Sequence
@@ -119,6 +120,12 @@ def machine() -> str:
         f"- Linux {platform.release()}, Python {platform.python_version()}, {packages}\n"
         f"- {run(['conntrack', '--version']).strip()}; C flowtop {_classic_version()}\n"
     )
+
+
+def busy() -> str:
+    """Say that the machine does other work, which falsifies times and shares; empty when it does not."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return f"the machine is busy with other work: load {load:.1f} on {cores} cores" if load > cores / 4 else ""
 
 
 def _classic_version() -> str:
