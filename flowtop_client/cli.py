@@ -48,6 +48,8 @@ examples:
   flowtop -46UTDISs                    everything the classic flowtop can show
   flowtop --all --once --json          every flow once, for scripts
   flowtop --once --sort bytes --limit 10
+
+In the viewer, ? lists the keys.
 """
 
 

@@ -46,7 +46,8 @@ class Viewer:
             include_default_pygments_style=False,
             enable_page_navigation_bindings=False,
             full_screen=True,
-            terminal_size_polling_interval=None,
+            terminal_size_polling_interval=None,  # SIGWINCH tells; a timer would wake an idle viewer
+            max_render_postpone_time=None,  # a key is drawn at once, whatever else is waiting
         )
         self._app.ttimeoutlen = _ESCAPE_S
 
