@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctnetlink import Has
+from flowtopd.query.results import Results
 from flowtopd.query.rows import RENDERERS
-from flowtopd.query.select import select
-from flowtopd.query.sort import SORT_KEYS, order
+from flowtopd.query.sort import SORT_KEYS
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Query, Totals
 
@@ -47,26 +45,11 @@ def check(query: Query) -> None:
         raise RemoteProtocolError(ErrorCode.FIELD, f"query: {wrong}")
 
 
-def execute(snapshot: Snapshot, query: Query) -> Page:
+def execute(results: Results, query: Query) -> Page:
     """Answer a query that `check` has passed. An offset beyond the end is moved to the last full window."""
-    rows = select(snapshot, query)
-    matched = len(rows)
-    totals = _totals(snapshot, rows)
+    selection = results.selection(query)
+    matched = len(selection.rows)
     limit = matched if query.limit is None else query.limit
     offset = min(query.offset, max(0, matched - limit))
-    ordered = order(snapshot, rows, query.sort, descending=query.descending, first=min(matched, offset + limit))
-    return Page(ordered[offset:], offset, matched, totals)
-
-
-def _totals(snapshot: Snapshot, rows: NDArray[np.intp]) -> Totals:
-    counted = rows[(snapshot.columns["has"][rows] & Has.COUNTERS).astype(np.bool_)]
-
-    def rate(name: str) -> float | None:
-        values = snapshot.columns[name][counted]
-        known = values[~np.isnan(values)]
-        return float(known.sum()) if len(known) else None
-
-    def count(name: str) -> int | None:
-        return int(snapshot.columns[name][counted].sum()) if len(counted) else None
-
-    return Totals(rate("orig_rate"), rate("reply_rate"), count("orig_bytes"), count("reply_bytes"))
+    ordered = results.ordered(query, min(matched, offset + limit))
+    return Page(ordered[offset : offset + limit], offset, matched, selection.totals)

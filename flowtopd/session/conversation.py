@@ -3,7 +3,7 @@
     hello ─▶ receive ─┐                         ┌─▶ welcome
     query ─▶ receive ─┼─ newest query, request ─┼─▶ snapshot (in parts), error for a bad sort or filter
     flow  ─▶ receive ─┘                         └─▶ detail
-                          answers(tick, …)
+                          answers(newest tick, …)
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
@@ -16,9 +16,11 @@ from typing import Final
 
 import numpy as np
 
+from flowtopd.flows.snapshot import Snapshot as FlowSnapshot
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.execute import Page, check, execute
 from flowtopd.query.rows import parse_flow_id, render
+from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.messages import (
@@ -52,7 +54,7 @@ class Conversation:
         self._requested: str | None = None
         self._query: Query | None = None
         self._answered = False
-        self._shown: Tick | None = None
+        self._shown: Published | None = None
 
     @property
     def greeted(self) -> bool:
@@ -99,39 +101,39 @@ class Conversation:
         self._query = query
         self._answered = False
 
-    def answers(self, tick: Tick | None, pace_s: float, viewers: int) -> Iterator[DaemonMessage]:
-        """Yield everything that is due now, with the newest tick, the pace of ticks and the number of viewers."""
+    def answers(self, newest: Published | None, pace_s: float, viewers: int) -> Iterator[DaemonMessage]:
+        """Yield what is due now, given what was published last, the pace of ticks and the number of viewers."""
         pending, self._pending = self._pending, []
         yield from pending
         if self._complaint is not None:
             complaint, self._complaint = self._complaint, None
             yield complaint
-        if self._query is None or tick is None:
+        if self._query is None or newest is None:
             return
-        source = tick if self._shown is None or not self._query.paused else self._shown
+        source = newest if self._shown is None or not self._query.paused else self._shown
         if self._requested is not None:
             wanted, self._requested = self._requested, None
-            yield _detail(source, wanted)
-        if self._is_due(tick, pace_s):
+            yield _detail(source.tick.snapshot, wanted)
+        if self._is_due(newest, pace_s):
             self._answered = True
             self._shown = source
             yield from _snapshots(source, self._query, pace_s, viewers)
 
-    def _is_due(self, tick: Tick, pace_s: float) -> bool:
+    def _is_due(self, newest: Published, pace_s: float) -> bool:
         if not self._answered or self._shown is None:
             return True
         if self._query is None or self._query.paused:
             return False
-        since_s = tick.snapshot.at.monotonic_s - self._shown.snapshot.at.monotonic_s
+        since_s = newest.tick.snapshot.at.monotonic_s - self._shown.tick.snapshot.at.monotonic_s
         # ticks follow the fastest viewer: a slower one takes the tick that is nearest to its own interval
         return since_s > 0 and since_s >= self._query.interval - pace_s / 2
 
 
-def _snapshots(tick: Tick, query: Query, pace_s: float, viewers: int) -> Iterator[Snapshot]:
+def _snapshots(source: Published, query: Query, pace_s: float, viewers: int) -> Iterator[Snapshot]:
     """Yield the answer to a query in parts of ROWS_A_PART rows, at least one."""
-    snapshot = tick.snapshot
-    page = execute(snapshot, query)
-    status = _status(tick, page, pace_s, viewers)
+    snapshot = source.tick.snapshot
+    page = execute(source.results, query)
+    status = _status(source.tick, page, pace_s, viewers)
     fields = query.fields or FLOW_FIELD_NAMES
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
@@ -166,10 +168,10 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
     )
 
 
-def _detail(tick: Tick, flow_id: str) -> Detail:
+def _detail(snapshot: FlowSnapshot, flow_id: str) -> Detail:
     key = parse_flow_id(flow_id)
-    row = None if key is None else tick.snapshot.row_of(key)
+    row = None if key is None else snapshot.row_of(key)
     if row is None:
         return Detail(flow_id, None)
-    (values,) = render(tick.snapshot, np.array([row]), FLOW_FIELD_NAMES)
+    (values,) = render(snapshot, np.array([row]), FLOW_FIELD_NAMES)
     return Detail(flow_id, dict(zip(FLOW_FIELD_NAMES, values, strict=True)))

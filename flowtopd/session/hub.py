@@ -8,15 +8,25 @@ Nothing is collected for nobody: `demand` waits without a timer until some viewe
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flowtopd.flows.snapshot import Tick
+from flowtopd.query.results import Results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Published:
+    """A tick, and what viewers have asked about it so far."""
+
+    tick: Tick
+    results: Results
 
 
 class Hub:
     """The meeting place. One per daemon."""
 
     def __init__(self) -> None:
-        self.latest: Tick | None = None
+        self.latest: Published | None = None
         self.pace_s = 0.0
         self._intervals: dict[Callable[[], None], float | None] = {}
         self._changed = asyncio.Event()
@@ -48,7 +58,7 @@ class Hub:
 
     def publish(self, tick: Tick, pace_s: float) -> None:
         """Make this the newest tick; `pace_s` seconds will pass until the next one."""
-        self.latest = tick
+        self.latest = Published(tick, Results(tick.snapshot))
         self.pace_s = pace_s
         for wake in self._intervals:
             wake()

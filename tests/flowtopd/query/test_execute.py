@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.execute import check, execute
+from flowtopd.query.results import Results
 from flowtopd.query.rows import RENDERERS, render
 from flowtopd.query.sort import SORT_KEYS, order
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -33,7 +34,7 @@ TAKEN = snapshot(*FLOWS, before=BEFORE)
 
 
 def ports(query: Query, taken: Snapshot = TAKEN) -> list[Any]:
-    page = execute(taken, query)
+    page = execute(Results(taken), query)
     return [row[0] for row in render(taken, page.rows, ("sport",))]
 
 
@@ -65,14 +66,14 @@ def test_the_default_order_is_by_rate_of_both_directions_falling() -> None:
 
 
 def test_totals_are_of_all_that_matched_not_of_the_window() -> None:
-    page = execute(TAKEN, Query(limit=1))
+    page = execute(Results(TAKEN), Query(limit=1))
     assert (page.matched, len(page.rows)) == (4, 1)
     assert (page.totals.orig_bytes, page.totals.reply_bytes) == (600, 60)
     assert (page.totals.orig_rate, page.totals.reply_rate) == (300.0, 50.0)
 
 
 def test_totals_of_nothing_counted_are_unknown_not_zero() -> None:
-    totals = execute(snapshot(FLOWS[4]), Query()).totals
+    totals = execute(Results(snapshot(FLOWS[4])), Query()).totals
     assert (totals.orig_bytes, totals.orig_rate) == (None, None)
 
 
@@ -80,15 +81,15 @@ def test_totals_of_nothing_counted_are_unknown_not_zero() -> None:
 def test_a_window_is_cut_and_never_lies_beyond_the_end(offset: int, shown: list[int]) -> None:
     query = Query(sort="sport", descending=False, offset=offset, limit=2)
     assert ports(query) == shown
-    assert execute(TAKEN, query).offset == min(offset, 2)
+    assert execute(Results(TAKEN), query).offset == min(offset, 2)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(0, 45), st.integers(0, 45), st.booleans())
 def test_any_window_is_a_piece_of_the_whole_order(values: list[int], offset: int, limit: int, descending: bool) -> None:
     taken = snapshot(*(Flow(sport=number, ctid=number, mark=mark) for number, mark in enumerate(values)))
     query = Query(sort="mark", descending=descending)
-    whole = execute(taken, query).rows.tolist()
-    page = execute(taken, replace(query, offset=offset, limit=limit))
+    whole = execute(Results(taken), query).rows.tolist()
+    page = execute(Results(taken), replace(query, offset=offset, limit=limit))
     assert page.rows.tolist() == whole[page.offset : page.offset + limit]
 
 
@@ -124,7 +125,7 @@ def test_sorting_by_a_field_follows_what_is_shown(field: str) -> None:
         Flow(ctid=6, proto=253, state=None, sport=None, dport=None),
     ]
     taken = snapshot(*flows)
-    page = execute(taken, Query(sort=field, descending=False))
+    page = execute(Results(taken), Query(sort=field, descending=False))
     shown = [row[0] for row in render(taken, page.rows, (field,))]
     known = [value for value in shown if value is not None]
     assert shown == known + [None] * (len(shown) - len(known))

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from flowtopd.flows.snapshot import Tick
+from flowtopd.query.results import Results
 from flowtopd.session.conversation import ROWS_A_PART, Conversation
+from flowtopd.session.hub import Published
 from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
@@ -25,7 +28,7 @@ HELLO = Hello(PROTOCOL_VERSION)
 FIRST = tick(Flow())
 
 
-def later(seconds: float, seq: int = 2) -> object:
+def later(seconds: float, seq: int = 2) -> Tick:
     return replace(FIRST, snapshot=replace(FIRST.snapshot, seq=seq, at=moment(10 + seconds)))
 
 
@@ -36,8 +39,9 @@ def greeted() -> Conversation:
     return conversation
 
 
-def heard(conversation: Conversation, newest: object = None, pace_s: float = 1.0) -> list[DaemonMessage]:
-    messages = list(conversation.answers(newest, pace_s, 1))  # type: ignore[arg-type]
+def heard(conversation: Conversation, newest: Tick | None = None, pace_s: float = 1.0) -> list[DaemonMessage]:
+    published = None if newest is None else Published(newest, Results(newest.snapshot))
+    messages = list(conversation.answers(published, pace_s, 1))
     for message in messages:
         encode_daemon(message)  # everything that is said can be sent
     return messages

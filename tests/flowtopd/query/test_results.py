@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+
+from flowtopd.query import results as module
+from flowtopd.query import sort
+from flowtopd.query.execute import execute
+from flowtopd.query.results import KEPT, Results
+from flowtopd.wire.messages import Query
+from tests.flowtopd.batches import Flow, snapshot
+
+TAKEN = snapshot(*(Flow(sport=number, ctid=number, mark=number % 7) for number in range(3000)))
+QUERY = Query(sort="mark", limit=50)
+
+
+@pytest.fixture
+def sorts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each sort was asked for."""
+    counted: list[int] = []
+    original = sort.order
+
+    def order(*arguments: object, **options: object) -> object:
+        counted.append(options["first"])  # type: ignore[arg-type]
+        return original(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "order", order)
+    return counted
+
+
+def test_scrolling_in_one_snapshot_sorts_once_then_by_doubling(sorts: list[int]) -> None:
+    results, fresh = Results(TAKEN), Results(TAKEN)
+    for offset in range(0, 3000, 50):
+        query = replace(QUERY, offset=offset)
+        whole = execute(fresh, replace(QUERY, limit=None)).rows
+        assert execute(results, query).rows.tolist() == whole[offset : offset + 50].tolist()
+    assert sorts == [4096, 1024, 2048, 4096]  # the first is the whole table, for comparison
+
+
+def test_what_differs_in_meaning_is_kept_apart() -> None:
+    results = Results(TAKEN)
+    for query in (QUERY, replace(QUERY, descending=False), replace(QUERY, sort="sport"), replace(QUERY, protocols=())):
+        assert execute(results, query).rows.tolist() == execute(Results(TAKEN), query).rows.tolist()
+
+
+def test_what_does_not_change_the_rows_shares_their_result(sorts: list[int]) -> None:
+    results = Results(TAKEN)
+    for query in (QUERY, replace(QUERY, tag=9, interval=5.0, fields=("id",), paused=True, names=False)):
+        execute(results, query)
+    assert len(sorts) == 1
+
+
+def test_only_so_many_results_are_kept() -> None:
+    results = Results(TAKEN)
+    for number in range(KEPT * 3):
+        execute(results, replace(QUERY, protocols=(number,)))
+    assert len(results._selections) == KEPT
+    assert len(results._orders) == KEPT
