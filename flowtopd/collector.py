@@ -21,8 +21,8 @@ from typing import Final
 from flowtopd.flows.snapshot import KernelState, Moment, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
-from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
-from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.netlink.nlmsg import NetlinkError
+from flowtopd.netlink.nlsocket import Block, NetlinkSocket
 
 ATTEMPTS: Final = 3
 
@@ -83,18 +83,19 @@ class Collector:
     def _dump_once(self) -> Batch:
         self._decoder.begin(self._expected)
         with contextlib.closing(self._netlink.dump(dump_request)) as blocks:
-            reading = self._reader.submit(self._read, blocks)
-            while (read := reading.result()) is not None:
-                reading = self._reader.submit(self._read, blocks)
+            read = self._read(blocks)
+            while read is not None:
+                block, at_s = read
+                # nothing follows the last block, and small tables have no other: no thread is woken for them
+                ahead = None if block.last else self._reader.submit(self._read, blocks)
                 try:
-                    self._decoder.feed(*read)
-                except MalformedMessage:
-                    reading.exception()  # the dump cannot be closed while it is being read
-                    raise
+                    self._decoder.feed(block.data, block.seq, at_s)
+                finally:  # also when it raised: the dump cannot be closed while it is being read
+                    read = self._read(blocks) if ahead is None else ahead.result()
         return self._decoder.finish()
 
-    def _read(self, blocks: Generator[tuple[memoryview, int], None, None]) -> tuple[memoryview, int, float] | None:
-        """Read the next block and the time; None after the last."""
-        for block, seq in blocks:
-            return block, seq, self._monotonic()
+    def _read(self, blocks: Generator[Block, None, None]) -> tuple[Block, float] | None:
+        """Read the next block; return it with the time, None after the last."""
+        for block in blocks:
+            return block, self._monotonic()
         return None

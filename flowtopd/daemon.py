@@ -14,6 +14,7 @@ read its table at all.
 import asyncio
 import contextlib
 import errno
+import gc
 import importlib
 import logging
 import math
@@ -67,6 +68,7 @@ def run(config: Config, place: Place, program: str) -> None:
     Raises OSError, AlreadyRunningError and SocketInUseError for what keeps it from starting.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()  # a full collection walks the modules, 10 ms in the middle of somebody's key press; they stay anyway
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
         asyncio.run(_run(sysctls, sockets, place, program))

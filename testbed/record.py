@@ -21,7 +21,7 @@ from testbed.traffic import Flow
 def dump(namespace: Namespace) -> bytes:
     """All messages of one dump."""
     with namespace.entered(), NetlinkSocket() as netlink:
-        return b"".join(bytes(block) for block, _seq in netlink.dump(dump_request))
+        return b"".join(bytes(block.data) for block in netlink.dump(dump_request))
 
 
 def _special() -> bytes:

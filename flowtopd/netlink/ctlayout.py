@@ -9,7 +9,7 @@ one message proved about its lengths is proved for all of them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from flowtopd.netlink.nlmsg import NFGENMSG, NLATTR, NLMSGHDR, Indices, Words, a
 
 Matrix = NDArray[np.uint32]
 """Shape (messages, words of a message), C-contiguous."""
+
+
+_IPV4_MAPPED: Final = np.uint64(IPV4_MAPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,8 @@ class Layout:
     values: tuple[tuple[Leaf, int], ...]
     """Leaf and byte offset from the start of the message, in the order of the message."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Names of the values that messages of this layout carry."""
-        return frozenset(leaf.name for leaf, _offset in self.values)
+    names: frozenset[str]
+    """Names of the values that messages of this layout carry."""
 
 
 def learn(buffer: Any, start: int, end: int) -> Layout:
@@ -44,11 +45,12 @@ def learn(buffer: Any, start: int, end: int) -> Layout:
     headers_at = [NLMSGHDR.size]
     values: list[tuple[Leaf, int]] = []
     _learn_tree(buffer, (start, start + PAYLOAD, end), CONNTRACK, headers_at, values)
-    check_complete({leaf.name for leaf, _offset in values}, start)
+    names = frozenset(leaf.name for leaf, _offset in values)
+    check_complete(names, start)
     words = np.frombuffer(bytes(buffer[start:end]).ljust(align(end - start), b"\0"), np.uint32)
     header_at = np.array(headers_at, np.intp) // 4
     family, _version, _res_id = NFGENMSG.unpack_from(buffer, start + NLMSGHDR.size)
-    return Layout(end - start, family, header_at, words[header_at], tuple(values))
+    return Layout(end - start, family, header_at, words[header_at], tuple(values), names)
 
 
 def _learn_tree(
@@ -70,7 +72,7 @@ def gather(words: Words, starts: Indices, length: int) -> Matrix:
     """Copy the messages of one length that begin at these words into a matrix."""
     width = align(length) >> 2
     # every row of this view begins one word after the one before it, so that indexing rows copies whole messages
-    windows = np.lib.stride_tricks.as_strided(words, (words.size - width + 1, width), (4, 4), writeable=False)
+    windows: Matrix = np.ndarray((words.size - width + 1, width), np.uint32, words, 0, (4, 4))
     return windows[starts]
 
 
@@ -80,21 +82,19 @@ def matches(layout: Layout, matrix: Matrix) -> NDArray[np.bool_] | None:
     return None if same.all() else same.all(axis=1)
 
 
-def extract(layout: Layout, matrix: Matrix, columns: dict[str, NDArray[Any]]) -> None:
-    """Write the values of all rows into `columns`, arrays of len(matrix) rows; names without a column are skipped."""
+def extract(layout: Layout, matrix: Matrix, columns: dict[str, NDArray[Any]], rows: slice) -> None:
+    """Write the values of all rows of the matrix into `rows` of the columns, which are 0; other names are skipped."""
     for leaf, offset in layout.values:
         column = columns.get(leaf.name)
         if column is None:
             continue
         if leaf.coding is Coding.IPV4:
-            column[:, 0] = 0
-            column[:, 1] = _cut(matrix, offset, ">u4")
-            column[:, 1] |= np.uint64(IPV4_MAPPED)
+            np.bitwise_or(_cut(matrix, offset, ">u4"), _IPV4_MAPPED, out=column[rows, 1])
         elif leaf.coding is Coding.IPV6:
-            column[:, 0] = _cut(matrix, offset, ">u8")
-            column[:, 1] = _cut(matrix, offset + 8, ">u8")
+            column[rows, 0] = _cut(matrix, offset, ">u8")
+            column[rows, 1] = _cut(matrix, offset + 8, ">u8")
         else:
-            column[:] = _cut(matrix, offset, leaf.coding)
+            column[rows] = _cut(matrix, offset, leaf.coding)
 
 
 def _cut(matrix: Matrix, offset: int, dtype: str) -> NDArray[Any]:

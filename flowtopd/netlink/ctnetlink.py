@@ -8,6 +8,7 @@ unknown. A message that lies about a length raises MalformedMessage and no row i
 Rows come out grouped by layout within a block, not in the order of the dump: nobody may rely on their order.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Final
@@ -78,11 +79,11 @@ class Has(IntFlag):
 
 
 _HAS_BY_NAME: Final = {
-    "sport": Has.PORTS,
-    "icmp_type": Has.ICMP,
-    "state": Has.STATE,
-    "orig_bytes": Has.COUNTERS,
-    "start_ns": Has.START,
+    "sport": int(Has.PORTS),
+    "icmp_type": int(Has.ICMP),
+    "state": int(Has.STATE),
+    "orig_bytes": int(Has.COUNTERS),
+    "start_ns": int(Has.START),
 }
 
 
@@ -120,12 +121,9 @@ def _allocate(size: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def _has(names: Any) -> int:
-    bits = Has(0)
-    for name, bit in _HAS_BY_NAME.items():
-        if name in names:
-            bits |= bit
-    return int(bits)
+def _has(names: Container[str]) -> int:
+    """The `Has` bits of an entry that carries these values."""
+    return sum(bit for name, bit in _HAS_BY_NAME.items() if name in names)
 
 
 class Decoder:
@@ -163,6 +161,8 @@ class Decoder:
             self._decode(words, block, found)
         except ValueError:
             self._size = first
+            for column in self._columns.values():
+                column[first:] = 0
             raise
         self._columns["sampled_s"][rows] = at_s
         self._interrupted |= found.interrupted
@@ -223,7 +223,7 @@ class Decoder:
         if not len(matrix):
             return
         rows = slice(self._size, self._size + len(matrix))
-        extract(layout, matrix, {name: column[rows] for name, column in self._columns.items()})
+        extract(layout, matrix, self._columns, rows)
         self._columns["family"][rows] = layout.family
         self._columns["has"][rows] = _has(layout.names)
         self._size = rows.stop

@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError
 from flowtopd.netlink.uapi import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR
@@ -34,6 +34,15 @@ SILENCE_S: Final = 30
 _DONE_SIZE: Final = NLMSGHDR.size + 4
 _CODE: Final = struct.Struct("=i")
 _TIMEVAL: Final = struct.Struct("@ll")
+
+
+class Block(NamedTuple):
+    """Whole messages, as the kernel wrote them, without NLMSG_DONE."""
+
+    data: memoryview
+    seq: int
+    last: bool
+    """Whether the dump ends here."""
 
 
 def open_netfilter() -> socket.socket:
@@ -71,8 +80,8 @@ class NetlinkSocket:
             self._socket.close()
             self._socket = None
 
-    def dump(self, make_request: Callable[[int], bytes]) -> Generator[tuple[memoryview, int], None, None]:
-        """Send the request that `make_request` builds for a sequence number; yield (block, sequence number).
+    def dump(self, make_request: Callable[[int], bytes]) -> Generator[Block, None, None]:
+        """Send the request that `make_request` builds for a sequence number; yield the blocks of the answer.
 
         Raises NetlinkError (what the kernel refused; ENOBUFS: answers were lost; EAGAIN: silence) and
         MalformedMessage.
@@ -88,7 +97,7 @@ class NetlinkSocket:
             while not done:
                 used, done = self._read(self._socket, buffer, used, seq)
                 if done or used + MAX_SKB > len(buffer):
-                    yield buffer[:used], seq
+                    yield Block(buffer[:used], seq, done)
                     buffer, other = other, buffer
                     used = 0
             finished = True

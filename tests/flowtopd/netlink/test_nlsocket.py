@@ -48,7 +48,7 @@ def answered(kernels: contextlib.ExitStack, *reads: bytes, blocks: int = 1) -> l
     kernel = Kernel(*reads)
     kernels.callback(kernel.close)
     with NetlinkSocket(kernel.open) as netlink:
-        got = [bytes(block) for block, _seq in netlink.dump(lambda _seq: b"request")]
+        got = [bytes(block.data) for block in netlink.dump(lambda _seq: b"request")]
     assert len(got) == blocks
     return got
 
@@ -116,7 +116,7 @@ def test_after_an_error_the_next_dump_has_a_socket_of_its_own(kernels: contextli
         with pytest.raises(NetlinkError):
             list(netlink.dump(lambda _seq: b"request"))
         kernel.reads = (tcp(1), done())
-        assert [bytes(block) for block, _seq in netlink.dump(lambda _seq: b"request")] == [tcp(1)]
+        assert [bytes(block.data) for block in netlink.dump(lambda _seq: b"request")] == [tcp(1)]
     assert kernel.opened == 2
 
 
@@ -127,7 +127,7 @@ def test_a_dump_given_up_half_way_leaves_nothing_for_the_next(kernels: contextli
         first = netlink.dump(lambda _seq: b"request")
         next(first)
         first.close()
-        assert [bytes(block) for block, _seq in netlink.dump(lambda _seq: b"request")] == [tcp(1)]
+        assert [bytes(block.data) for block in netlink.dump(lambda _seq: b"request")] == [tcp(1)]
     assert kernel.opened == 2
 
 
@@ -154,6 +154,6 @@ def test_a_real_table_is_read_whole(namespace: Namespace) -> None:
     decoder = Decoder()
     decoder.begin(0)
     with namespace.entered(), NetlinkSocket() as netlink:
-        for block, seq in netlink.dump(dump_request):
-            decoder.feed(block, seq, 0.0)
+        for block in netlink.dump(dump_request):
+            decoder.feed(block.data, block.seq, 0.0)
     assert decoder.finish().size == 20_000
