@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import report, ticks, viewing
-from bench.report import Measured, Ticks
+from bench.report import Measured, Results
 from testbed.entries import mix
 from testbed.inject import inject
 from testbed.netns import Namespace
@@ -45,24 +45,25 @@ median of the pairs. Times drift from machine to machine, ratios hold.
 """
 
 
-def _measure(wanted: set[str], sizes: list[int], *, quick: bool) -> tuple[list[Ticks], list[Measured]]:
+def _measure(wanted: set[str], sizes: list[int], *, quick: bool) -> Results:
     """Fill one table after another and measure all wanted parts on it."""
-    all_ticks, measured = [], []
+    results = Results(disturbances=list(report.busy()))
     for flows in sizes:
         parts = {name: part for name, (at, part) in PARTS.items() if name in wanted and flows in at}
         if not parts and "ticks" not in wanted:
             continue
+        results.disturbances += report.crowded(ticks.empty_dump_s())
         with Namespace() as namespace:
             namespace.account()
             namespace.track()
             inject(namespace, mix(flows))
             if "ticks" in wanted:
                 _say(f"ticks at {flows}")
-                all_ticks.append(ticks.measure(namespace, flows, quick=quick))
+                results.ticks.append(ticks.measure(namespace, flows, quick=quick))
             for name, part in parts.items():
                 _say(f"{name} at {flows}")
-                measured += part(namespace, flows, quick=quick)
-    return all_ticks, measured
+                results.measured += part(namespace, flows, quick=quick)
+    return results
 
 
 def _say(what: str) -> None:
@@ -70,7 +71,7 @@ def _say(what: str) -> None:
 
 
 def _stop(number: int, _frame: Any) -> None:
-    """Unwind everything on SIGTERM, and when it takes far too long."""
+    """Unwind everything on Ctrl-C and SIGTERM, and when it takes far too long."""
     raise SystemExit(f"bench: stopped by {signal.Signals(number).name}")
 
 
@@ -87,26 +88,20 @@ def main() -> int:
     if os.geteuid() != 0:
         print("bench: needs root, for conntrack tables in network namespaces\nhint: sudo make bench", file=sys.stderr)
         return 2
-    for number in (signal.SIGTERM, signal.SIGALRM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, _stop)
     signal.alarm(_LIMIT_S)
-    busy = report.busy()
-    if busy:
-        _say(busy)
-    all_ticks, measured = _measure(set(options.only or ("ticks", *PARTS)), options.sizes, quick=options.quick)
-    tables = [report.ticks_table(all_ticks)] if all_ticks else []
-    tables += [report.measured_table(measured)] if measured else []
-    text = "\n".join(tables)
-    print(text)
+    results = _measure(set(options.only or ("ticks", *PARTS)), options.sizes, quick=options.quick)
+    print(results)
+    for disturbance in results.disturbances:
+        _say(disturbance)
     if options.write:
         command = " ".join(["python -m bench", *sys.argv[1:]])
-        head = _INTRODUCTION.format(
-            command=command, date=time.strftime("%Y-%m-%d"), machine=report.machine() + f"- {busy}\n" * bool(busy)
-        )
+        machine = report.machine(results.disturbances)
+        head = _INTRODUCTION.format(command=command, date=time.strftime("%Y-%m-%d"), machine=machine)
         _TARGET.parent.mkdir(exist_ok=True)
-        _TARGET.write_text(head + "\n" + text, encoding="utf-8")
-    verdicts = [ticks_.good for ticks_ in all_ticks] + [one.good for one in measured]
-    return int(False in verdicts)
+        _TARGET.write_text(f"{head}\n{results}", encoding="utf-8")
+    return 0 if results.good else 1
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ A `Measured` is one line: what it is, the value, the limit it has to keep, and w
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -35,26 +35,40 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """Floor and tick, measured in turns: the median of the pairs' ratios, and medians in seconds."""
+
+    ratio: float
+    floor_s: float
+    tick_s: float
+    tick_cpu_s: float
+    """CPU time of a tick, kernel and all threads."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticks:
     """One tick at one size, against everything else that reads the same table. Seconds; None: not measured."""
 
     flows: int
-    ratio: float
+    pairs: Pairs
     limit: float | None
-    floor_s: float
-    tick_s: float
     conntrack_s: float
     pyroute2_s: float | None
 
     @property
     def good(self) -> bool | None:
         """Whether the ratio keeps its limit."""
-        return None if self.limit is None else self.ratio <= self.limit
+        return None if self.limit is None else self.pairs.ratio <= self.limit
 
 
 def at_most(what: str, value: float, limit: float, unit: str, *, digits: int = 0, remark: str = "") -> Measured:
     """Make the line of a value that may not be over its limit."""
     return Measured(what, f"{value:.{digits}f} {unit}", f"≤ {limit:g} {unit}", value <= limit, remark)
+
+
+def thousands(number: int) -> str:
+    """Group the digits of a number."""
+    return f"{number:,}".replace(",", " ")
 
 
 def median(values: Iterable[float]) -> float:
@@ -81,20 +95,25 @@ def ticks_table(all_ticks: Iterable[Ticks]) -> str:
     def milliseconds(seconds: float | None) -> str:
         return "" if seconds is None else f"{seconds * 1000:.1f}"
 
-    head = ("flows", "tick / floor", "limit", "", "floor ms", "tick ms", "`conntrack -L` ms", "pyroute2 ms")
-    return _table(
-        head,
-        (
-            (
-                f"{ticks.flows:,}".replace(",", " "),
-                f"{ticks.ratio:.3f}",
-                "" if ticks.limit is None else f"≤ {ticks.limit}",
-                Measured("", "", good=ticks.good).verdict,
-                *map(milliseconds, (ticks.floor_s, ticks.tick_s, ticks.conntrack_s, ticks.pyroute2_s)),
-            )
-            for ticks in all_ticks
-        ),
+    def row(ticks: Ticks) -> tuple[str, ...]:
+        pairs = ticks.pairs
+        times = (pairs.floor_s, pairs.tick_s, pairs.tick_cpu_s, ticks.conntrack_s, ticks.pyroute2_s)
+        limit = "" if ticks.limit is None else f"≤ {ticks.limit}"
+        verdict = Measured("", "", good=ticks.good).verdict
+        return (thousands(ticks.flows), f"{pairs.ratio:.3f}", limit, verdict, *map(milliseconds, times))
+
+    head = (
+        "flows",
+        "tick / floor",
+        "limit",
+        "",
+        "floor ms",
+        "tick ms",
+        "tick CPU ms",
+        "`conntrack -L` ms",
+        "pyroute2 ms",
     )
+    return _table(head, map(row, all_ticks))
 
 
 def measured_table(measured: Iterable[Measured]) -> str:
@@ -103,7 +122,7 @@ def measured_table(measured: Iterable[Measured]) -> str:
     return _table(head, ((one.what, one.value, one.limit, one.verdict, one.remark) for one in measured))
 
 
-def machine() -> str:
+def machine(disturbances: Iterable[str]) -> str:
     """Describe what this runs on, as a list."""
     cpu = next(
         (
@@ -115,17 +134,50 @@ def machine() -> str:
     )
     cores = run(["nproc"]).strip()
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"- {cores} cores, {cpu}\n"
-        f"- Linux {platform.release()}, Python {platform.python_version()}, {packages}\n"
-        f"- {run(['conntrack', '--version']).strip()}; C flowtop {_classic_version()}\n"
+    lines = (
+        f"{cores} cores, {cpu}",
+        f"Linux {platform.release()}, Python {platform.python_version()}, {packages}",
+        f"{run(['conntrack', '--version']).strip()}; C flowtop {_classic_version()}",
+        *disturbances,
     )
+    return "".join(f"- {line}\n" for line in lines)
 
 
-def busy() -> str:
-    """Say that the machine does other work, which falsifies times and shares; empty when it does not."""
+@dataclass
+class Results:
+    """All that was measured in one run, and what may have falsified it."""
+
+    ticks: list[Ticks] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    disturbances: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether every limit is kept."""
+        return False not in [*(one.good for one in self.ticks), *(one.good for one in self.measured)]
+
+    def __str__(self) -> str:
+        tables = [ticks_table(self.ticks)] if self.ticks else []
+        tables += [measured_table(self.measured)] if self.measured else []
+        return "\n".join(tables)
+
+
+def busy() -> Iterator[str]:
+    """Say that this machine does other work. Ask before a benchmark: it is work itself."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    return f"the machine is busy with other work: load {load:.1f} on {cores} cores" if load > cores / 4 else ""
+    if load > cores / 4:
+        yield f"the machine was busy with other work: load {load:.1f} on {cores} cores"
+
+
+def crowded(empty_dump_s: float) -> Iterator[str]:
+    """Say that other namespaces have many entries: all share one hash table, and a dump walks over everybody's.
+
+    Measured: 26 ms for every 100 000; the empty buckets alone 25 ns each.
+    """
+    buckets = int(Path("/proc/sys/net/netfilter/nf_conntrack_buckets").read_text("ascii"))
+    if empty_dump_s > 60e-9 * buckets:
+        what = f"a dump of an empty table took {empty_dump_s * 1000:.0f} ms with {thousands(buckets)} buckets"
+        yield f"{what}: other namespaces have many entries, or the machine is slow"
 
 
 def _classic_version() -> str:

@@ -1,20 +1,22 @@
 """A terminal program on a pty, with the time at which every byte of its screen arrived.
 
-Output is read the moment it comes and stamped; it is drawn (pyte) only when the program has gone quiet, so that
-drawing costs no measured time and never makes the program wait.
+A thread reads and stamps output the moment it comes. It is drawn (pyte) only when the program has gone quiet: drawing a
+screen takes longer than most of what is measured here, and would take the processor away from it.
 """
 
 import contextlib
 import fcntl
 import os
 import pty
-import select
+import queue
 import signal
 import struct
 import subprocess
+import sys
 import termios
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,7 +34,9 @@ KEYS: Final = {
     "Home": b"\x1b[H",
     "End": b"\x1b[F",
 }
-_QUIET_S: Final = 0.02
+_QUIET_S: Final = 0.05
+_SWITCH_S: Final = 0.0005
+"""How long drawing may keep the thread from stamping (sys.setswitchinterval); Python's default is 5 ms."""
 _COLUMNS: Final = 160
 _ROWS: Final = 50
 
@@ -46,6 +50,9 @@ class Screen:
         self._stream = pyte.ByteStream(self._screen)
         self._master = -1
         self._process: subprocess.Popen[bytes] | None = None
+        self._switch_s = 0.0
+        self._arrived: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="screen", daemon=True)
         self.started = 0.0
         """When the program was started (perf_counter)."""
 
@@ -58,8 +65,14 @@ class Screen:
             self._process = subprocess.Popen(
                 self._argv, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=ROOT, start_new_session=True
             )
+        except BaseException:
+            os.close(self._master)
+            raise
         finally:
             os.close(slave)
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        self._reader.start()
         return self
 
     def __exit__(
@@ -72,9 +85,17 @@ class Screen:
         if self._process is not None:
             stop_process(self._process, signal.SIGTERM)
             self._process = None
-        if self._master >= 0:
+            self._reader.join()
             os.close(self._master)
-            self._master = -1
+            sys.setswitchinterval(self._switch_s)
+
+    def _read(self) -> None:
+        """Stamp what comes, until nobody has the other end of the terminal open any more (EIO)."""
+        with contextlib.suppress(OSError):
+            while True:
+                data = os.read(self._master, 65_536)
+                self._arrived.put((time.perf_counter(), data))
+        self._arrived.put((time.perf_counter(), b""))
 
     @property
     def pid(self) -> int:
@@ -115,37 +136,10 @@ class Screen:
     def _collect(self, deadline: float) -> list[tuple[float, bytes]]:
         """What comes until the program is quiet again after it has written something."""
         chunks: list[tuple[float, bytes]] = []
-        while (left := deadline - time.perf_counter()) > 0:
-            if not _readable([self], _QUIET_S if chunks else left):
-                break
-            chunks.append((time.perf_counter(), self.read()))
+        with contextlib.suppress(queue.Empty):
+            while (left := deadline - time.perf_counter()) > 0:
+                arrived, data = self._arrived.get(timeout=_QUIET_S if chunks else left)
+                if not data:
+                    raise RuntimeError("the program has ended:\n" + "\n".join(self.lines))
+                chunks.append((arrived, data))
         return chunks
-
-    def fileno(self) -> int:
-        """The terminal's descriptor."""
-        return self._master
-
-    def read(self) -> bytes:
-        """Read what is there, without drawing it."""
-        try:
-            return os.read(self._master, 65_536)
-        except OSError as error:  # EIO: nobody has the other end open any more
-            raise RuntimeError("the program has ended:\n" + "\n".join(self.lines)) from error
-
-
-def drain(screens: Iterable[Screen], seconds: float) -> None:
-    """Let programs run for a while: read what they write and throw it away, so that they never wait."""
-    everything = list(screens)
-    end = time.perf_counter() + seconds
-    while (left := end - time.perf_counter()) > 0:
-        for screen in _readable(everything, left):
-            screen.read()
-
-
-def _readable(screens: Iterable[Screen], timeout: float) -> list[Screen]:
-    """Wait until some of the terminals have something to read, or are closed."""
-    poll = select.poll()  # select() takes no descriptor above 1023
-    by_fileno = {screen.fileno(): screen for screen in screens}
-    for fileno in by_fileno:
-        poll.register(fileno, select.POLLIN)
-    return [by_fileno[fileno] for fileno, _event in poll.poll(timeout * 1000)]

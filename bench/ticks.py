@@ -6,6 +6,7 @@ down for a while slows both.
 
 import gc
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from typing import Final
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
 
 from bench.floor import Floor
-from bench.report import Ticks, median
+from bench.report import Pairs, Ticks, median
 from flowtopd.collector import Collector
+from flowtopd.daemon import SWITCH_INTERVAL_S
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from testbed.netns import Namespace
@@ -36,7 +38,7 @@ def _seconds(function: Callable[[], object]) -> float:
 def measure(namespace: Namespace, flows: int, *, quick: bool) -> Ticks:
     """Measure everything that reads a table of `flows` entries."""
     with namespace.entered():
-        floor_s, tick_s, ratio = _pairs(flows, _BUDGET_S / 4 if quick else _BUDGET_S)
+        pairs = _pairs(flows, _BUDGET_S / 4 if quick else _BUDGET_S)
         conntrack = ["conntrack", "-L"]
         conntrack_s = median(
             _seconds(
@@ -48,14 +50,17 @@ def measure(namespace: Namespace, flows: int, *, quick: bool) -> Ticks:
         if flows <= _PYROUTE2_MAX_FLOWS:
             with NFCTSocket(0) as pyroute2:
                 pyroute2_s = median(_seconds(lambda: list(pyroute2.dump())) for _ in range(1 if quick else 3))
-    return Ticks(flows, ratio, LIMITS.get(flows), floor_s, tick_s, conntrack_s, pyroute2_s)
+    return Ticks(flows, pairs, LIMITS.get(flows), conntrack_s, pyroute2_s)
 
 
-def _pairs(flows: int, budget_s: float) -> tuple[float, float, float]:
-    """Medians of the floor, of a tick, and of the ratios of the pairs."""
+def _pairs(flows: int, budget_s: float) -> Pairs:
+    """Floor and tick in turns, as the daemon runs it: with its switch interval and a thread that reads."""
     kernel = KernelState(accounting=True, timestamps=True, max=None, tracking=None)
     floors: list[float] = []
     ticks: list[float] = []
+    cpu: list[float] = []
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with Floor() as floor, NetlinkSocket() as netlink, ThreadPoolExecutor(1) as reader:
         collector = Collector(netlink, lambda _flows: kernel, reader)
         for _ in range(3):  # the layouts are learnt, the buffers are there
@@ -67,5 +72,15 @@ def _pairs(flows: int, budget_s: float) -> tuple[float, float, float]:
         end = time.perf_counter() + budget_s
         while len(ticks) < _PAIRS[0] or (len(ticks) < _PAIRS[1] and time.perf_counter() < end):
             floors.append(_seconds(floor.dump))
+            before = time.process_time()
             ticks.append(_seconds(collector.tick))
-    return median(floors), median(ticks), median(tick / floor for tick, floor in zip(ticks, floors, strict=True))
+            cpu.append(time.process_time() - before)
+    sys.setswitchinterval(switch_s)
+    ratio = median(tick / floor for tick, floor in zip(ticks, floors, strict=True))
+    return Pairs(ratio, median(floors), median(ticks), median(cpu))
+
+
+def empty_dump_s() -> float:
+    """How long the kernel takes to dump an empty table: it walks all buckets, and what others have in them."""
+    with Namespace() as namespace, namespace.entered(), Floor() as floor:
+        return median(_seconds(floor.dump) for _ in range(30))

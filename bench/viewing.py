@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.processes import cpu, resident_mb
-from bench.report import Measured, at_most, median, percentile
-from bench.screen import ROOT, Screen, drain
+from bench.report import Measured, at_most, median, percentile, thousands
+from bench.screen import ROOT, Screen
 from testbed.connections import connections
 from testbed.daemon import Daemon
 from testbed.entries import Proto, mix
@@ -63,9 +63,9 @@ def memory(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
         for key in _SCROLL:
             screen.press(key)
             screen.idle(0.2)
-        drain([screen], 3 if quick else 8)
+        time.sleep(3 if quick else 8)
         daemon_mb, viewer_mb = resident_mb(daemon.pid), resident_mb(screen.pid)
-    label = f"at {flows:,} flows".replace(",", " ")
+    label = f"at {thousands(flows)} flows"
     limit = _DAEMON_LIMIT_MB.get(flows)
     of_daemon = (
         at_most(f"memory of the daemon {label}", daemon_mb, limit, "MB")
@@ -88,7 +88,7 @@ def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
             pressed = screen.press(_SCROLL[number % len(_SCROLL)])
             changed = screen.wait_for(lambda lines, old=before: _complete(lines) and _position(lines) != old, 5)  # type: ignore[misc]
             waits.append((changed - pressed) * 1000)
-    label = f"key to changed screen at {flows:,} flows".replace(",", " ")
+    label = f"key to changed screen at {thousands(flows)} flows"
     remark = f"{count} keys, worst {max(waits):.0f} ms"
     return [
         Measured(f"{label}, median", f"{median(waits):.0f} ms"),
@@ -105,7 +105,7 @@ def first_screen(namespace: Namespace, flows: int, *, quick: bool) -> list[Measu
                 seconds.append(screen.wait_for(_complete) - screen.started)
             _settle(daemon)
     remark = f"median of {len(seconds)}, worst {max(seconds):.2f} s"
-    label = f"first screen of a viewer at {flows:,} flows".replace(",", " ")
+    label = f"first screen of a viewer at {thousands(flows)} flows"
     return [at_most(label, median(seconds), _FIRST_SCREEN_LIMIT_S[flows], "s", digits=2, remark=remark)]
 
 
@@ -127,9 +127,9 @@ def classic(_namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]
             namespace.track()
         tcp = (entry for entry in mix(3 * flows) if entry.orig.proto == Proto.TCP)
         inject(router, islice(tcp, flows))
-        on_router = _against_classic(router, f"{flows} flows of others", seconds)
+        on_router = _against_classic(router, f"{thousands(flows)} flows of others", seconds)
         with connections(host, flows):
-            return [on_router, _against_classic(host, f"{flows} own connections", seconds)]
+            return [on_router, _against_classic(host, f"{thousands(flows)} own connections", seconds)]
 
 
 def _against_classic(namespace: Namespace, table: str, seconds: int) -> Measured:
@@ -139,10 +139,10 @@ def _against_classic(namespace: Namespace, table: str, seconds: int) -> Measured
         Screen([CLASSIC, "-n", "-G"], namespace) as theirs,
     ):
         ours.wait_for(_complete)
-        drain([ours, theirs], 4)  # the classic tool collects processes before its first screen
+        time.sleep(4)  # the classic tool collects processes before its first screen
         pids = [daemon.pid, ours.pid, theirs.pid]
         before = [cpu(pid) for pid in pids]
-        drain([ours, theirs], seconds)
+        time.sleep(seconds)
         of_daemon, of_viewer, of_classic = (
             cpu(pid).since(was).percent(seconds) for pid, was in zip(pids, before, strict=True)
         )
@@ -195,7 +195,7 @@ def twenty(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
         finally:
             stop_process(viewers)
     frames = min(result["frames"])
-    label = f"{count} viewers at {flows:,} flows".replace(",", " ")
+    label = f"{count} viewers at {thousands(flows)} flows"
     return [
         Measured(
             f"{label}: frames of the slowest in {seconds} s",
