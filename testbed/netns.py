@@ -116,11 +116,12 @@ class Namespace:
         self._processes: list[subprocess.Popen[Any]] = []
 
     def __enter__(self) -> Self:
-        run(["ip", "netns", "add", self.name])
         try:
+            run(["ip", "netns", "add", self.name])
             run(["ip", "-n", self.name, "link", "set", "lo", "up"])
-        except BaseException:
-            self._remove()
+        except BaseException:  # Ctrl-C too
+            if self.path.exists():
+                self._remove()
             raise
         return self
 
