@@ -51,5 +51,5 @@ def execute(results: Results, query: Query) -> Page:
     matched = len(selection.rows)
     limit = matched if query.limit is None else query.limit
     offset = min(query.offset, max(0, matched - limit))
-    ordered = results.ordered(query, min(matched, offset + limit))
-    return Page(ordered[offset : offset + limit], offset, matched, selection.totals)
+    rows = results.window(query, offset, min(matched, offset + limit))
+    return Page(rows, offset, matched, selection.totals)

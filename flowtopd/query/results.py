@@ -1,7 +1,7 @@
 """What has been worked out about one snapshot, kept for the next question: a viewer scrolls, another asks the same.
 
     selection  protocol, family, …  ─▶ rows and their totals
-    order      selection, sort      ─▶ the first rows in order, as many as anybody has asked for
+    order      selection, sort      ─▶ its first rows and its last rows in order, as many as anybody asked for
 
 A pass over 100 000 rows costs milliseconds, and more while the collector works beside it; a window of rows that are in
 order already costs nothing. Both kinds of results are few: the one that was used longest ago makes room.
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctnetlink import Has
 from flowtopd.query.select import select
-from flowtopd.query.sort import order
+from flowtopd.query.sort import End, order
 from flowtopd.wire.messages import Query, Totals
 
 KEPT: Final = 8
 """Results of each kind; at 100 000 flows one takes up to 0.8 MB."""
 
-FIRST: Final = 1024
+OUTERMOST: Final = 1024
 """Rows are put in order this many at least: several screens for the price of one."""
 
 Rows = NDArray[np.intp]
@@ -51,18 +51,26 @@ class Results:
         """Return the rows that the query means, and their totals."""
         return _kept(self._selections, _what(query), lambda: self._select(query))
 
-    def ordered(self, query: Query, first: int) -> Rows:
-        """Return at least the `first` rows of the selection in the order of the query, or all there are."""
+    def window(self, query: Query, start: int, stop: int) -> Rows:
+        """Return the rows from place `start` to `stop` of the selection in the order of the query."""
         rows = self.selection(query).rows
-        by = (_what(query), query.sort, query.descending)
+        behind = len(rows) - start
+        if stop <= behind:
+            return self._outermost(query, rows, End.FIRST, stop)[start:stop]
+        last = self._outermost(query, rows, End.LAST, behind)
+        return last[len(last) - behind : len(last) - behind + stop - start]
+
+    def _outermost(self, query: Query, rows: Rows, end: End, count: int) -> Rows:
+        """Return at least `count` rows from one end of the order, or all there are."""
+        by = (_what(query), query.sort, query.descending, end)
         known = self._orders.get(by)
-        if known is not None and len(known) < min(first, len(rows)):
+        if known is not None and len(known) < min(count, len(rows)):
             del self._orders[by]
-        count = max(FIRST, 1 << max(0, first - 1).bit_length())  # doubling, so that scrolling down sorts seldom
+        rounded = max(OUTERMOST, 1 << max(0, count - 1).bit_length())  # doubling, so that scrolling sorts seldom
         return _kept(
             self._orders,
             by,
-            lambda: order(self.snapshot, rows, query.sort, descending=query.descending, first=count),
+            lambda: order(self.snapshot, rows, query.sort, descending=query.descending, end=end, count=rounded),
         )
 
     def _select(self, query: Query) -> Selection:

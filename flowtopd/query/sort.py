@@ -1,4 +1,4 @@
-"""In which order: a number for every row and sort field, and the first k rows by it.
+"""In which order: a number for every row and sort field, and the first or last k rows by it.
 
 Every field becomes float64, so that one way of sorting serves all: names by the rank of their text, unknown as NaN,
 which comes last in both directions. Equal rows stand in the order of their keys, which is the same at every tick:
@@ -6,6 +6,7 @@ rows that are equal never change places.
 """
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Final
 
 import numpy as np
@@ -21,31 +22,41 @@ Values = NDArray[np.float64]
 _Key = Callable[[Snapshot, Rows], Values]
 
 
-def order(snapshot: Snapshot, rows: Rows, field: str, *, descending: bool, first: int) -> Rows:
-    """Return the `first` of `rows` in the order of a sort field. Raises KeyError when there is no such field."""
+class End(Enum):
+    """Which end of the order."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+def order(snapshot: Snapshot, rows: Rows, field: str, *, descending: bool, end: End, count: int) -> Rows:
+    """Return the first or the last `count` of `rows` in the order of a sort field, all when there are fewer.
+
+    Raises KeyError when there is no such field.
+    """
     values = SORT_KEYS[field](snapshot, rows)
     if descending:
         values = -values
+    values[np.isnan(values)] = np.inf  # no field is ever infinite
     keys = snapshot.columns["key"][rows]
-    if first < len(rows):
-        chosen = _smallest(values, keys, first)
+    if count < len(rows):
+        chosen = _outermost(values, keys, end, count)
         values, keys, rows = values[chosen], keys[chosen], rows[chosen]
     return rows[np.lexsort((keys, values))]
 
 
-def _smallest(values: Values, keys: NDArray[np.uint64], count: int) -> Rows:
-    """Indices of the `count` smallest by (value, key), in any order: a few passes instead of a sort of everything."""
+def _outermost(values: Values, keys: NDArray[np.uint64], end: End, count: int) -> Rows:
+    """Indices of the `count` smallest or largest by (value, key), unsorted: a few passes instead of a sort of all."""
     if count <= 0:
         return np.zeros(0, np.intp)
-    threshold = np.partition(values, count - 1)[count - 1]
-    if np.isnan(threshold):
-        below, equal = ~np.isnan(values), np.isnan(values)
-    else:
-        below, equal = values < threshold, values == threshold
-    sure, tied = np.flatnonzero(below), np.flatnonzero(equal)
+    at = count - 1 if end is End.FIRST else len(values) - count
+    threshold = np.partition(values, at)[at]
+    sure = np.flatnonzero(values < threshold if end is End.FIRST else values > threshold)
+    tied = np.flatnonzero(values == threshold)
     wanted = count - len(sure)
     if wanted < len(tied):
-        tied = tied[np.argpartition(keys[tied], wanted - 1)[:wanted]]
+        by_key = np.argpartition(keys[tied], wanted - 1 if end is End.FIRST else -wanted)
+        tied = tied[by_key[:wanted] if end is End.FIRST else by_key[-wanted:]]
     return np.concatenate((sure, tied))
 
 

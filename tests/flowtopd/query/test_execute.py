@@ -10,7 +10,7 @@ from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.execute import check, execute
 from flowtopd.query.results import Results
 from flowtopd.query.rows import RENDERERS, render
-from flowtopd.query.sort import SORT_KEYS, order
+from flowtopd.query.sort import SORT_KEYS, End, order
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, SORT_FIELDS
 from flowtopd.wire.messages import Family, Query
@@ -93,6 +93,20 @@ def test_any_window_is_a_piece_of_the_whole_order(values: list[int], offset: int
     assert page.rows.tolist() == whole[page.offset : page.offset + limit]
 
 
+@given(st.lists(st.integers(0, 3) | st.none(), max_size=40), st.integers(0, 45), st.booleans())
+def test_either_end_of_the_order_is_a_piece_of_the_whole(
+    values: list[int | None], count: int, descending: bool
+) -> None:
+    flows = (Flow(sport=mark, ctid=number) for number, mark in enumerate(values))  # no port sorts last
+    taken = snapshot(*flows)
+    rows = np.arange(taken.size)
+    whole = order(taken, rows, "sport", descending=descending, end=End.FIRST, count=99).tolist()
+    first = order(taken, rows, "sport", descending=descending, end=End.FIRST, count=count).tolist()
+    last = order(taken, rows, "sport", descending=descending, end=End.LAST, count=count).tolist()
+    assert first == whole[:count]
+    assert last == whole[max(0, len(whole) - count) :]
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.randoms())
 def test_equal_rows_keep_their_places_whatever_the_order_of_the_dump(values: list[int], chance: Any) -> None:
     flows = [Flow(sport=number, ctid=number, mark=mark) for number, mark in enumerate(values)]
@@ -108,7 +122,10 @@ def test_every_field_of_the_contract_can_be_shown_and_sorted_by() -> None:
     rows = np.arange(TAKEN.size)
     for field in SORT_FIELDS:
         for descending in (False, True):
-            assert sorted(order(TAKEN, rows, field, descending=descending, first=99).tolist()) == rows.tolist()
+            assert (
+                sorted(order(TAKEN, rows, field, descending=descending, end=End.FIRST, count=99).tolist())
+                == rows.tolist()
+            )
 
 
 @pytest.mark.parametrize(
