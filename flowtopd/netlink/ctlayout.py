@@ -84,19 +84,16 @@ def matches(layout: Layout, matrix: Matrix) -> NDArray[np.bool_] | None:
 
 def extract(layout: Layout, matrix: Matrix, columns: dict[str, NDArray[Any]], rows: slice) -> None:
     """Write the values of all rows of the matrix into `rows` of the columns, which are 0; other names are skipped."""
+    count, stride = len(matrix), (matrix.strides[0],)
     for leaf, offset in layout.values:
         column = columns.get(leaf.name)
         if column is None:
             continue
+        # a view of the value in every row; the assignment copies it, swaps its bytes and aligns it
         if leaf.coding is Coding.IPV4:
-            np.bitwise_or(_cut(matrix, offset, ">u4"), _IPV4_MAPPED, out=column[rows, 1])
+            ipv4: NDArray[Any] = np.ndarray((count,), ">u4", matrix, offset, stride)
+            np.bitwise_or(ipv4, _IPV4_MAPPED, out=column[rows, 1])
         elif leaf.coding is Coding.IPV6:
-            column[rows, 0] = _cut(matrix, offset, ">u8")
-            column[rows, 1] = _cut(matrix, offset + 8, ">u8")
+            column[rows] = np.ndarray((count, 2), ">u8", matrix, offset, (*stride, 8))
         else:
-            column[rows] = _cut(matrix, offset, leaf.coding)
-
-
-def _cut(matrix: Matrix, offset: int, dtype: str) -> NDArray[Any]:
-    """View the value at this byte offset in every row. The caller's assignment copies, swaps and aligns it."""
-    return np.ndarray((len(matrix),), dtype, matrix, offset, (matrix.strides[0],))
+            column[rows] = np.ndarray((count,), leaf.coding, matrix, offset, stride)

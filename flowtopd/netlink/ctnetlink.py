@@ -58,7 +58,7 @@ DUMP_TYPE: Final = uapi.NFNL_SUBSYS_CTNETLINK << 8 | uapi.IPCTNL_MSG_CT_NEW
 """nlmsg_type of every entry in a dump."""
 
 MIN_GROUP: Final = 8
-"""Fewer messages than this of one length are decoded one by one: setting up a layout costs as much."""
+"""Fewer messages than this are decoded one by one where their layout is not known yet: to learn it costs as much."""
 
 MAX_LAYOUTS: Final = 256
 """Real tables show a dozen. Beyond this many the messages are hostile or broken, and are decoded one by one."""
@@ -135,16 +135,16 @@ class Decoder:
     def __init__(self) -> None:
         self._layouts: dict[int, list[Layout]] = {}
         self._layout_count = 0
-        self._begin(0)
-
-    def _begin(self, expected: int) -> None:
-        self._columns = _allocate(expected)
+        self._rare: dict[int, int] = {}
+        self._columns: dict[str, NDArray[Any]] = {}
         self._size = 0
         self._interrupted = False
 
     def begin(self, expected: int) -> None:
         """Begin a batch of about `expected` rows; more may come."""
-        self._begin(expected)
+        self._columns = _allocate(expected)
+        self._size = 0
+        self._interrupted = False
 
     def feed(self, block: Any, seq: int, at_s: float) -> None:
         """Decode a block of whole messages (bytes-like, 4-byte aligned) that was read at `at_s` (monotonic).
@@ -172,7 +172,7 @@ class Decoder:
         batch = Batch(
             self._size, {name: column[: self._size] for name, column in self._columns.items()}, self._interrupted
         )
-        self._begin(0)
+        self._columns = {}
         return batch
 
     def _reserve(self, rows: int) -> slice:
@@ -192,10 +192,20 @@ class Decoder:
         keys = found.lengths << 32 | words[(found.offsets >> 2) + HEADER_WORDS] & FAMILY_MASK
         for key in np.unique(keys).tolist():
             offsets = found.offsets[keys == key]
-            if len(offsets) < MIN_GROUP:
-                self._decode_singly(block, offsets, key >> 32)
-            else:
+            if len(offsets) >= MIN_GROUP or key in self._layouts:
                 self._decode_group(words, block, offsets, key)
+            else:
+                self._decode_singly(block, offsets, key >> 32)
+                self._note_rare(key, len(offsets))
+
+    def _note_rare(self, key: int, count: int) -> None:
+        """Have a kind of message that is rare but comes in every dump learned with the next one."""
+        seen = self._rare[key] = self._rare.get(key, 0) + count
+        if seen >= MIN_GROUP:
+            del self._rare[key]
+            self._layouts[key] = []
+        elif len(self._rare) > MAX_LAYOUTS:
+            self._rare.clear()
 
     def _decode_group(self, words: Words, block: Any, offsets: Indices, key: int) -> None:
         """Decode messages of one length and family: by the layouts known, then by those learned from what is left."""
@@ -205,7 +215,7 @@ class Decoder:
         tried = 0
         while len(offsets):
             if tried == len(known):
-                if len(offsets) < MIN_GROUP or self._layout_count >= MAX_LAYOUTS:
+                if self._layout_count >= MAX_LAYOUTS or (known and len(offsets) < MIN_GROUP):
                     self._decode_singly(block, offsets, length)
                     return
                 known.append(learn(block, int(offsets[0]), int(offsets[0]) + length))

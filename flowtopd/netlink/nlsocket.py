@@ -1,13 +1,13 @@
 """The netlink socket: requests out, dumps in, through two buffers that are used in turn.
 
-A dump is read in blocks of up to BLOCK bytes: the kernel answers each recv with at most 32 KiB (netlink_dump in
-net/netlink/af_netlink.c), and whole messages are packed one after the other until the block is full. A block
-stays valid while the next one is read, so that it can be decoded meanwhile; the one after that overwrites it. The
-kernel ends a dump with NLMSG_DONE as the last message of a read, and answers a refused one with NLMSG_ERROR as the
-first.
+The kernel answers a dump with reads of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c). One recvmmsg(2) takes
+up to SLOTS of them, without the interpreter's lock from the first to the last, so that another thread can decode a
+block while the kernel writes the next one. The reads are then moved together, because a message begins where the one
+before it ends. A block stays valid while the next one is read; the one after that overwrites it.
 
-EINTR is retried by Python (PEP 475). ENOBUFS, a short or cut read, and silence raise; the socket is then closed
-and made anew at the next dump, because the rest of the old answer may still be in it.
+The kernel ends a dump with NLMSG_DONE as the last message of a read, and answers a refused one with NLMSG_ERROR as
+the first. ENOBUFS, a short or cut read, and silence raise; the socket is then closed and made anew at the next dump,
+because the rest of the old answer may still be in it.
 """
 
 import os
@@ -19,14 +19,15 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError
+from flowtopd.netlink.recvmmsg import Slots
 from flowtopd.netlink.uapi import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR
 
-BLOCK: Final = 2 * 1024 * 1024
-"""Bytes of one block. Measured at 100 000 flows and 2 MiB of L2 cache a core: blocks of 512 KiB cost 1.7 times as much
-to decode (calls into numpy), of 4 MiB 1.3 times (cache misses)."""
+SLOT: Final = 32 * 1024
+"""Bytes of the longest read."""
 
-MAX_SKB: Final = 64 * 1024
-"""Room that must be left for one more read: twice what the kernel fills."""
+SLOTS: Final = 64
+"""Reads of one block. Measured at 100 000 flows and 2 MiB of L2 cache a core: blocks of 512 KiB cost 1.7 times as much
+to decode as these 2 MiB (calls into numpy), 4 MiB cost 1.3 times as much (cache misses)."""
 
 SILENCE_S: Final = 30
 """A dump never waits for anything; a kernel that says nothing for so long will not."""
@@ -64,7 +65,8 @@ class NetlinkSocket:
     def __init__(self, open_socket: Callable[[], socket.socket] = open_netfilter) -> None:
         self._open_socket = open_socket
         self._socket: socket.socket | None = None
-        self._buffers = (memoryview(bytearray(BLOCK)), memoryview(bytearray(BLOCK)))
+        self._buffers = (Slots(SLOTS, SLOT), Slots(SLOTS, SLOT))
+        self._expected_reads = 0
 
     def __enter__(self) -> Self:
         return self
@@ -93,13 +95,14 @@ class NetlinkSocket:
                 self._socket = self._open_socket()
             self._socket.send(make_request(seq))
             buffer, other = self._buffers
-            used, done = 0, False
+            reads, done = 0, False
             while not done:
-                used, done = self._read(self._socket, buffer, used, seq)
-                if done or used + MAX_SKB > len(buffer):
-                    yield Block(buffer[:used], seq, done)
-                    buffer, other = other, buffer
-                    used = 0
+                count = buffer.receive(self._socket.fileno(), self._share(reads))
+                used, done = _pack(buffer, count, seq)
+                reads += count
+                yield Block(buffer.view[:used], seq, done)
+                buffer, other = other, buffer
+            self._expected_reads = reads
             finished = True
         except OSError as error:
             raise NetlinkError(error.errno, error.strerror or str(error)) from error
@@ -107,26 +110,44 @@ class NetlinkSocket:
             if not finished:
                 self.close()
 
-    def _read(self, opened: socket.socket, buffer: memoryview, used: int, seq: int) -> tuple[int, bool]:
-        """Read once behind `used` bytes; return the bytes used now, without NLMSG_DONE, and whether that came."""
-        room = buffer[used:]
-        size = opened.recv_into(room, 0, socket.MSG_TRUNC)  # MSG_TRUNC: the true size, also of what was cut
-        if size > len(room):
-            raise MalformedMessage(used, f"a read of {size} bytes was cut to {len(room)}")
+    def _share(self, reads: int) -> int:
+        """How many reads the next block may take after so many: towards the end of a long dump, never all that is left.
+
+        What comes last is decoded when the kernel has nothing more to do, so let it be little. A short dump comes in
+        one block: to decode it costs less than to wake a thread.
+        """
+        left = self._expected_reads - reads
+        return SLOTS if self._expected_reads <= SLOTS else min(SLOTS, max(1, left * 3 // 4))
+
+
+def _pack(buffer: Slots, count: int, seq: int) -> tuple[int, bool]:
+    """Move the reads of a block together; return the bytes used, without NLMSG_DONE, and whether that came."""
+    view = buffer.view
+    used = 0
+    for index, size in enumerate(buffer.sizes(count)):
+        start = index * SLOT
+        if size > SLOT:
+            raise MalformedMessage(used, f"a read of {size} bytes was cut to {SLOT}")
         if size < _DONE_SIZE or size % 4:
             raise MalformedMessage(used, f"a read of {size} bytes")
-        _length, kind, _flags, first_seq, _pid = NLMSGHDR.unpack_from(room)
+        _length, kind, _flags, first_seq, _pid = NLMSGHDR.unpack_from(view, start)
         if kind == NLMSG_ERROR and first_seq == seq:
-            _raise_code(room, NLMSGHDR.size)
-        length, kind, _flags, last_seq, _pid = NLMSGHDR.unpack_from(room, size - _DONE_SIZE)
-        if (length, kind, last_seq) == (_DONE_SIZE, NLMSG_DONE, seq):
-            _raise_code(room, size - _CODE.size)
-            return used + size - _DONE_SIZE, True
-        return used + size, False
+            _raise_code(view, start + NLMSGHDR.size)
+        length, kind, _flags, last_seq, _pid = NLMSGHDR.unpack_from(view, start + size - _DONE_SIZE)
+        done = (length, kind, last_seq) == (_DONE_SIZE, NLMSG_DONE, seq)
+        if done:
+            _raise_code(view, start + size - _CODE.size)
+            size -= _DONE_SIZE  # noqa: PLW2901
+        if used != start:
+            view[used : used + size] = view[start : start + size]
+        used += size
+        if done:
+            return used, True
+    return used, False
 
 
-def _raise_code(room: memoryview, at: int) -> None:
+def _raise_code(view: memoryview, at: int) -> None:
     """Raise the error whose negative number stands there; 0 is none."""
-    (code,) = _CODE.unpack_from(room, at)
+    (code,) = _CODE.unpack_from(view, at)
     if code < 0:
         raise OSError(-code, os.strerror(-code))

@@ -8,6 +8,7 @@ import pytest
 
 from flowtopd.collector import ATTEMPTS, Collector
 from flowtopd.flows.snapshot import KernelState
+from flowtopd.netlink import nlsocket
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from tests.flowtopd.netlink.ctmessages import SEQ, attr, done, tcp
@@ -17,19 +18,6 @@ STATE = KernelState(accounting=True, timestamps=True, max=1, tracking=True)
 BUSY = struct.pack("=IHHIIi", 36, 2, 0, SEQ, 0, -errno.EBUSY) + bytes(16)
 WHOLE = (tcp(1) + tcp(2), done())
 INTERRUPTED = (tcp(1, flags=0x12), done())
-
-
-class Kernels:
-    """Answers one dump after another, each on the socket that is then open."""
-
-    def __init__(self, *dumps: tuple[bytes, ...]) -> None:
-        self.dumps = list(dumps)
-        self.stack = contextlib.ExitStack()
-
-    def open(self) -> object:
-        kernel = Kernel(*(read for dump in self.dumps for read in dump))
-        self.stack.callback(kernel.close)
-        return kernel.open()
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +32,9 @@ def stack() -> Iterator[contextlib.ExitStack]:
 
 
 def collector(stack: contextlib.ExitStack, *dumps: tuple[bytes, ...]) -> Collector:
-    kernels = Kernels(*dumps)
-    stack.enter_context(kernels.stack)
-    netlink = stack.enter_context(NetlinkSocket(kernels.open))  # type: ignore[arg-type]
+    kernel = Kernel(*dumps)
+    stack.callback(kernel.close)
+    netlink = stack.enter_context(NetlinkSocket(kernel.open))
     return Collector(netlink, lambda _flows: STATE, stack.enter_context(ThreadPoolExecutor(1)))
 
 
@@ -74,22 +62,39 @@ def test_a_dump_that_stays_interrupted_counts_in_the_end(stack: contextlib.ExitS
 
 def test_a_kernel_that_stays_busy_is_an_error_after_a_few_attempts(stack: contextlib.ExitStack) -> None:
     with pytest.raises(NetlinkError):
-        collector(stack, (BUSY,)).tick()
+        collector(stack, *((BUSY,),) * ATTEMPTS, WHOLE).tick()
 
 
 def test_a_malformed_dump_is_an_error_and_the_next_one_is_read(stack: contextlib.ExitStack) -> None:
-    kernels = Kernels((tcp(1, attr(8, b"\0")), done()), WHOLE)
-    stack.enter_context(kernels.stack)
-    netlink = stack.enter_context(NetlinkSocket(kernels.open))  # type: ignore[arg-type]
-    collecting = Collector(netlink, lambda _flows: STATE, stack.enter_context(ThreadPoolExecutor(1)))
+    collecting = collector(stack, (tcp(1, attr(8, b"\0")), done()), WHOLE)
     with pytest.raises(MalformedMessage):
         collecting.tick()
-    kernels.dumps = [WHOLE]
+    assert collecting.tick().snapshot.size == 2
+
+
+def test_a_long_dump_is_decoded_while_it_is_read(stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nlsocket, "SLOTS", 2)
+    reads = tuple(b"".join(tcp(read * 20 + number) for number in range(20)) for read in range(9))
+    collecting = collector(stack, (*reads, done()), (*reads, done()))
+    for _tick in range(2):
+        assert collecting.tick().snapshot.size == 180
+
+
+@pytest.mark.parametrize("bad", [0, 4, 8])
+def test_a_bad_block_of_a_long_dump_ends_it_and_only_it(
+    stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    monkeypatch.setattr(nlsocket, "SLOTS", 2)
+    reads = [tcp(number) for number in range(9)]
+    reads[bad] = tcp(bad, attr(8, b"\0"))
+    collecting = collector(stack, (*reads, done()), WHOLE)
+    with pytest.raises(MalformedMessage):
+        collecting.tick()
     assert collecting.tick().snapshot.size == 2
 
 
 def test_after_forget_the_next_tick_has_no_rates(stack: contextlib.ExitStack) -> None:
-    collecting = collector(stack, WHOLE)
+    collecting = collector(stack, WHOLE, WHOLE)
     collecting.tick()
     collecting.forget()
     assert collecting.tick().snapshot.interval_s is None

@@ -3,6 +3,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,25 +18,37 @@ from tests.flowtopd.netlink.ctmessages import done, tcp
 
 
 class Kernel:
-    """The kernel's end of a socket that keeps the bounds of messages, as netlink does."""
+    """The kernel's end of sockets that keep the bounds of messages, as netlink does. Each request is one dump's."""
 
-    def __init__(self, *reads: bytes) -> None:
-        self.reads = reads
+    def __init__(self, *dumps: tuple[bytes, ...]) -> None:
+        self.dumps = list(dumps)
         self.opened = 0
         self._ends: list[socket.socket] = []
 
     def open(self) -> socket.socket:
         self.opened += 1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._ends.append(theirs)
-        ours.settimeout(5)
-        for read in self.reads:
-            theirs.send(read)
+        ours = _Asking(self)
+        self._ends.append(ours.theirs)
         return ours
 
     def close(self) -> None:
         for end in self._ends:
             end.close()
+
+
+class _Asking(socket.socket):
+    """Our end: what is sent is a request, and the answer is there when it returns."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(fileno=ours.detach())
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 5, 0))
+        self._kernel = kernel
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        for read in self._kernel.dumps.pop(0):
+            self.theirs.send(read)
+        return len(data) + flags
 
 
 @pytest.fixture
@@ -45,7 +58,7 @@ def kernels() -> Iterator[contextlib.ExitStack]:
 
 
 def answered(kernels: contextlib.ExitStack, *reads: bytes, blocks: int = 1) -> list[bytes]:
-    kernel = Kernel(*reads)
+    kernel = Kernel(reads)
     kernels.callback(kernel.close)
     with NetlinkSocket(kernel.open) as netlink:
         got = [bytes(block.data) for block in netlink.dump(lambda _seq: b"request")]
@@ -74,14 +87,13 @@ def test_an_empty_table_is_one_empty_block(kernels: contextlib.ExitStack) -> Non
     assert answered(kernels, done()) == [b""]
 
 
-def test_a_full_buffer_is_handed_out_and_used_again(
+def test_a_full_buffer_is_handed_out_and_the_other_one_filled(
     kernels: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nlsocket, "BLOCK", 8192)
-    monkeypatch.setattr(nlsocket, "MAX_SKB", 4096)
+    monkeypatch.setattr(nlsocket, "SLOTS", 2)
     read = b"".join(tcp(number) for number in range(10))
-    blocks = answered(kernels, read, read, read, done(), blocks=2)
-    assert b"".join(blocks) == read * 3
+    blocks = answered(kernels, read, tcp(1), read, tcp(2), done(), blocks=3)
+    assert b"".join(blocks) == read + tcp(1) + read + tcp(2)
 
 
 @pytest.mark.parametrize(
@@ -103,25 +115,23 @@ def test_a_short_read_is_refused(kernels: contextlib.ExitStack, read: bytes) -> 
         answered(kernels, read)
 
 
-def test_a_read_that_was_cut_is_refused(kernels: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nlsocket, "BLOCK", 4096)
-    with pytest.raises(MalformedMessage, match="was cut to 4096"):
-        answered(kernels, bytes(8192))
+def test_a_read_that_was_cut_is_refused(kernels: contextlib.ExitStack) -> None:
+    with pytest.raises(MalformedMessage, match="was cut to 32768"):
+        answered(kernels, bytes(40_000))
 
 
 def test_after_an_error_the_next_dump_has_a_socket_of_its_own(kernels: contextlib.ExitStack) -> None:
-    kernel = Kernel(error(errno.EBUSY))
+    kernel = Kernel((error(errno.EBUSY),), (tcp(1), done()))
     kernels.callback(kernel.close)
     with NetlinkSocket(kernel.open) as netlink:
         with pytest.raises(NetlinkError):
             list(netlink.dump(lambda _seq: b"request"))
-        kernel.reads = (tcp(1), done())
         assert [bytes(block.data) for block in netlink.dump(lambda _seq: b"request")] == [tcp(1)]
     assert kernel.opened == 2
 
 
 def test_a_dump_given_up_half_way_leaves_nothing_for_the_next(kernels: contextlib.ExitStack) -> None:
-    kernel = Kernel(tcp(1), done())
+    kernel = Kernel((tcp(1), done()), (tcp(1), done()))
     kernels.callback(kernel.close)
     with NetlinkSocket(kernel.open) as netlink:
         first = netlink.dump(lambda _seq: b"request")

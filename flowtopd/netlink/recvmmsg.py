@@ -1,0 +1,71 @@
+"""recvmmsg(2): many datagrams in one call, each into a slot of its own. Python's socket module does not have it.
+
+slot 0              slot 1              slot 2
+┌ datagram ───┬ · ┐┌ datagram ─────┬ ┐┌ · · ·          `sizes` tells how long each is
+└─────────────┴───┘└───────────────┴─┘└
+"""
+
+import ctypes
+import errno
+import os
+import socket
+from typing import ClassVar, Final
+
+MSG_WAITFORONE: Final = 0x10000  # linux/socket.h: wait for the first datagram only
+
+
+class _Iovec(ctypes.Structure):
+    _fields_: ClassVar = [("iov_base", ctypes.c_void_p), ("iov_len", ctypes.c_size_t)]
+
+
+class _Msghdr(ctypes.Structure):
+    # struct user_msghdr of linux/socket.h
+    _fields_: ClassVar = [
+        ("msg_name", ctypes.c_void_p),
+        ("msg_namelen", ctypes.c_int),
+        ("msg_iov", ctypes.POINTER(_Iovec)),
+        ("msg_iovlen", ctypes.c_size_t),
+        ("msg_control", ctypes.c_void_p),
+        ("msg_controllen", ctypes.c_size_t),
+        ("msg_flags", ctypes.c_uint),
+    ]
+
+
+class _Mmsghdr(ctypes.Structure):
+    _fields_: ClassVar = [("msg_hdr", _Msghdr), ("msg_len", ctypes.c_uint)]
+
+
+_recvmmsg: Final = ctypes.CDLL(None, use_errno=True).recvmmsg
+
+
+class Slots:
+    """A buffer of `count` slots of `size` bytes, and the headers that say so to the kernel."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self._memory = (ctypes.c_char * (count * size))()
+        self._vectors = (_Iovec * count)()
+        self._headers = (_Mmsghdr * count)()
+        start = ctypes.addressof(self._memory)
+        for index in range(count):
+            self._vectors[index] = _Iovec(start + index * size, size)
+            self._headers[index].msg_hdr.msg_iov = ctypes.pointer(self._vectors[index])
+            self._headers[index].msg_hdr.msg_iovlen = 1
+        self.view = memoryview(self._memory).cast("B")
+        """All slots, one after the other."""
+
+    def receive(self, descriptor: int, count: int) -> int:
+        """Fill up to `count` slots, waiting for the first only; return how many. Raises OSError.
+
+        The interpreter's lock is not held meanwhile.
+        """
+        while True:
+            received: int = _recvmmsg(descriptor, self._headers, count, MSG_WAITFORONE | socket.MSG_TRUNC, None)
+            if received > 0:
+                return received
+            number = ctypes.get_errno()
+            if number != errno.EINTR:
+                raise OSError(number, os.strerror(number))
+
+    def sizes(self, count: int) -> list[int]:
+        """How long the datagrams of the last `receive` were, also where a slot was too short for one."""
+        return [header.msg_len for header in self._headers[:count]]
