@@ -9,18 +9,18 @@ import ctypes
 import errno
 import os
 import socket
-from typing import ClassVar, Final
+from typing import Final
 
 MSG_WAITFORONE: Final = 0x10000  # linux/socket.h: wait for the first datagram only
 
 
 class _Iovec(ctypes.Structure):
-    _fields_: ClassVar = [("iov_base", ctypes.c_void_p), ("iov_len", ctypes.c_size_t)]
+    _fields_ = (("iov_base", ctypes.c_void_p), ("iov_len", ctypes.c_size_t))  # type: ignore[mutable-override]
 
 
 class _Msghdr(ctypes.Structure):
     # struct user_msghdr of linux/socket.h
-    _fields_: ClassVar = [
+    _fields_ = (  # type: ignore[mutable-override]
         ("msg_name", ctypes.c_void_p),
         ("msg_namelen", ctypes.c_int),
         ("msg_iov", ctypes.POINTER(_Iovec)),
@@ -28,11 +28,11 @@ class _Msghdr(ctypes.Structure):
         ("msg_control", ctypes.c_void_p),
         ("msg_controllen", ctypes.c_size_t),
         ("msg_flags", ctypes.c_uint),
-    ]
+    )
 
 
 class _Mmsghdr(ctypes.Structure):
-    _fields_: ClassVar = [("msg_hdr", _Msghdr), ("msg_len", ctypes.c_uint)]
+    _fields_ = (("msg_hdr", _Msghdr), ("msg_len", ctypes.c_uint))  # type: ignore[mutable-override]
 
 
 _recvmmsg: Final = ctypes.CDLL(None, use_errno=True).recvmmsg

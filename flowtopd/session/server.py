@@ -28,13 +28,19 @@ class Server:
         async with asyncio.TaskGroup() as sessions:
 
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                sessions.create_task(self._session(reader, writer))
+                if serving:
+                    sessions.create_task(self._session(reader, writer))
+                else:
+                    writer.transport.abort()
 
-            server = await asyncio.start_unix_server(accept, sock=listener)
+            serving = True
+            server = await asyncio.start_unix_server(accept, sock=listener, start_serving=False)
             try:
+                await server.start_serving()
                 # not serve_forever(): since Python 3.12 it waits for all connections before it lets itself be cancelled
                 await asyncio.Event().wait()
             finally:
+                serving = False  # who is accepted already is told so only on the next turn of the loop
                 server.close()
 
     async def serve_one(self, connected: socket.socket) -> None:
