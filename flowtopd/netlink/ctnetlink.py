@@ -190,13 +190,22 @@ class Decoder:
         if found.lengths.min() < PAYLOAD:
             raise MalformedMessage(int(found.offsets[found.lengths.argmin()]), "a message without nfgenmsg")
         keys = found.lengths << 32 | words[(found.offsets >> 2) + HEADER_WORDS] & FAMILY_MASK
-        for key in np.unique(keys).tolist():
-            offsets = found.offsets[keys == key]
-            if len(offsets) >= MIN_GROUP or key in self._layouts:
-                self._decode_group(words, block, offsets, key)
-            else:
-                self._decode_singly(block, offsets, key >> 32)
-                self._note_rare(key, len(offsets))
+        left = len(keys)
+        for key in list(self._layouts):
+            chosen = (keys == key).nonzero()[0]
+            if len(chosen):
+                left -= len(chosen)
+                self._decode_group(words, block, found.offsets[chosen], key)
+        if left:
+            for key in set(keys.tolist()) - self._layouts.keys():
+                self._decode_unknown(words, block, found.offsets[keys == key], key)
+
+    def _decode_unknown(self, words: Words, block: Any, offsets: Indices, key: int) -> None:
+        if len(offsets) >= MIN_GROUP:
+            self._decode_group(words, block, offsets, key)
+        else:
+            self._decode_singly(block, offsets, key >> 32)
+            self._note_rare(key, len(offsets))
 
     def _note_rare(self, key: int, count: int) -> None:
         """Have a kind of message that is rare but comes in every dump learned with the next one."""
