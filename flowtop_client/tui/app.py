@@ -4,7 +4,9 @@
     daemon ─▶ events()                        ├─▶ state ─┬─▶ redraw, only when it is another one
                     └─ snapshot ▶ received() ─┘          └─▶ ask(query), only when it is another one
 
-Nothing here waits for the daemon: a key redraws from the window of rows that is already here.
+A key redraws from the window of rows that is already here. Where it leaves that window, the old screen stays until
+the rows come, some milliseconds later: one redraw, not two. When that takes longer than `_PATIENCE_S`, what is here is
+drawn.
 """
 
 import asyncio
@@ -29,16 +31,22 @@ from flowtopd.wire.messages import Error, Snapshot
 _ESCAPE_S = 0.05
 """How long an Escape may be the beginning of an arrow key; a local terminal sends those in one piece."""
 
+_PATIENCE_S = 0.05
+"""How long the screen waits for rows. A key that changes nothing for longer seems lost."""
+
 
 class Viewer:
     """Owns the state and the application, and is owned by `run`."""
 
-    def __init__(self, connection: Connection, state: ViewState) -> None:
+    def __init__(self, connection: Connection, state: ViewState, *, patience_s: float = _PATIENCE_S) -> None:
         self._connection = connection
         self._state = state
         self._query = query_for(state)
         self._part: Snapshot | None = None
         self._tab = FlowsTab()
+        self._patience_s = patience_s
+        self._late: asyncio.TimerHandle | None = None
+        """When what is here is drawn, although rows are missing; None while all are here."""
         self._app: Application[Unavailable | None] = Application(
             layout=Layout(Canvas(self._draw)),
             key_bindings=bindings(self._act, self.leave),
@@ -59,18 +67,31 @@ class Viewer:
             self._query = query
             self._connection.ask(query)
 
+    def _show(self, state: ViewState) -> None:
+        """Go on with `state` and draw it, now or when the rows that it needs are here."""
+        self._change(state)
+        loop = asyncio.get_running_loop()
+        if not state.waiting:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+            self._app.invalidate()
+        elif self._late is None:
+            self._late = loop.call_later(self._patience_s, self._app.invalidate)
+        elif self._late.when() <= loop.time():
+            self._app.invalidate()
+
     def _act(self, action: Action) -> None:
         """A key was pressed."""
         state = MOVES[action](self._state)
         if state is not self._state:
-            self._change(state)
-            self._app.invalidate()
+            self._show(state)
 
     def _draw(self, width: int, height: int) -> list[Line]:
         """The lines of the screen; what they have room for becomes part of the state."""
         page = regions(height).page
         sort_choices, scroll_limit = self._tab.fit(self._state, width, page)
-        _, help_limit = help_lines(HELP, width, height)
+        help_limit = 0 if self._state.help_line is None else help_lines(HELP, width, height)[1]
         state = fitted(
             self._state, page=page, sort_choices=sort_choices, scroll_limit=scroll_limit, help_limit=help_limit
         )
@@ -97,8 +118,7 @@ class Viewer:
             case _:
                 return
         if state is not self._state:
-            self._change(state)
-            self._app.invalidate()
+            self._show(state)
 
     async def listen(self) -> None:
         """Follow the connection. Where it cannot come back, leave and say why."""

@@ -78,11 +78,12 @@ def bindings(on_action: Callable[[Action], None], on_quit: Callable[[], None]) -
 
 def _handler(
     action: Action | None, on_action: Callable[[Action], None], on_quit: Callable[[], None]
-) -> Callable[[KeyPressEvent], None]:
-    def handle(_event: KeyPressEvent) -> None:
+) -> Callable[[KeyPressEvent], object]:
+    def handle(_event: KeyPressEvent) -> object:
         if action is None:
             on_quit()
         else:
             on_action(action)
+        return NotImplemented  # anything else has prompt_toolkit redraw, needed or not
 
     return handle

@@ -146,7 +146,7 @@ def _footer(state: ViewState, width: int) -> Line:
     )
     toggles += [name for name, is_on in flags if is_on]
     left = [
-        [("class:value", f"{count(first)}-{count(last)} of {count(state.total)}")],
+        [("class:value", "…" if state.outdated else f"{count(first)}-{count(last)} of {count(state.total)}")],
         [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
         [("class:on", " ".join(toggles))],
         [("class:problem", "PAUSED")] if state.paused else [],

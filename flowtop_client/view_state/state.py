@@ -106,6 +106,19 @@ class ViewState:
         """How many rows the query has in all."""
         return self.snapshot.status.matched if self.snapshot else 0
 
+    @property
+    def outdated(self) -> bool:
+        """Whether what is here answers an older question, with other rows or in another order."""
+        return self.snapshot is not None and self.snapshot.tag < self.epoch
+
+    @property
+    def waiting(self) -> bool:
+        """Whether rows that belong on the screen are on their way."""
+        if self.snapshot is None or self.trouble or self.help_line is not None:
+            return False
+        begin, end = self.snapshot.offset, self.snapshot.offset + len(self.snapshot.rows)
+        return self.outdated or self.offset < begin or min(self.offset + self.page, self.total) > end
+
     def row(self, index: int) -> list[Any] | None:
         """The row at `index`, or None where it is not here."""
         if self.snapshot is None:

@@ -88,10 +88,11 @@ class Table:
         if style is not None:
             text = self._gap.join(padded)
             return [(style, text + " " * (self._width - cell_width(text)))]
-        line: Line = []
-        for place, at, text in zip(self._placed, self._places, padded, strict=True):
-            line += [("", self._gap), (self._cell_style(place.column, texts[at]), text)]
-        return line[1:]
+        last = len(padded) - 1
+        return [
+            (self._cell_style(place.column, texts[at]), text if number == last else text + self._gap)
+            for number, (place, at, text) in enumerate(zip(self._placed, self._places, padded, strict=True))
+        ]
 
 
 def _content_width(text: str) -> int:

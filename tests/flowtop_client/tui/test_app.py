@@ -3,18 +3,28 @@
 The screens are stored as text in `screens/`; after a change that is meant, FLOWTOP_WRITE_SCREENS=1 writes them anew.
 """
 
+import asyncio
+import io
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 
+from flowtop_client.connection.link import Connection, Event
+from flowtop_client.tui.app import Viewer
+from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.messages import Query
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import Flow, ScriptedDaemon, flow, made_up
-from tests.flowtop_client.terminal import Terminal
+from tests.flowtop_client.scripted_daemon import STATUS, Flow, ScriptedDaemon, flow, made_up, snapshot_for
+from tests.flowtop_client.states import FIELDS
+from tests.flowtop_client.terminal import KEYS, Terminal
 
 SCREENS = Path(__file__).parent / "screens"
 
@@ -312,3 +322,129 @@ def test_a_hundred_thousand_flows_are_as_quick_as_a_hundred(make_daemon: MakeDae
     terminal = view(daemon, "--all", width=200, height=50)
     terminal.wait_for("1-45 of 2 000")
     assert daemon.queries()[-1].limit == 192
+
+
+class Talk(Connection):
+    """A connection without a socket: what was asked, and answers when the test gives them."""
+
+    def __init__(self, query: Query) -> None:
+        super().__init__("nowhere", query)
+        self.asked = [query]
+        self.changed = asyncio.Event()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    def ask(self, query: Query) -> None:
+        self.asked.append(query)
+        self.changed.set()
+
+    async def asks(self) -> None:
+        """Wait for the next query."""
+        await asyncio.wait_for(self.changed.wait(), 20)
+        self.changed.clear()
+
+    def answer(self, query: Query, rows: int, seq: int = 1) -> None:
+        flows = [flow(number) for number in range(1, rows + 1)]
+        self._events.put_nowait(snapshot_for(query, flows, seq, STATUS, 1.0))
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        while True:
+            yield await self._events.get()
+
+
+class Watched:
+    """A viewer in this process: its keys, how often it drew, and what."""
+
+    def __init__(self, viewer: Viewer, talk: Talk, keys: Callable[[str], None], out: io.StringIO) -> None:
+        self.talk = talk
+        self.press = keys
+        self._viewer = viewer
+        self._out = out
+        self._rendered = asyncio.Event()
+        viewer._app.after_render += lambda _app: self._rendered.set()
+
+    @property
+    def draws(self) -> int:
+        return self._viewer._app.render_counter
+
+    def drawn(self) -> str:
+        """What was written to the terminal since the last time."""
+        text = self._out.getvalue()
+        self._out.seek(0)
+        self._out.truncate()
+        return text
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what only a redraw can bring about."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await self._rendered.wait()
+                self._rendered.clear()
+
+    async def rest(self) -> None:
+        """Let everything happen that can happen now."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def watched(rows: int, *, patience_s: float) -> AsyncIterator[Watched]:
+    """A viewer on 80 by 24 cells that has drawn the first of `rows` flows."""
+    out = io.StringIO()
+    output = Vt100_Output(out, lambda: Size(24, 80), term="xterm-256color", enable_cpr=False)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+        state = ViewState(fields=FIELDS, page=24)
+        talk = Talk(query_for(state))
+        viewer = Viewer(talk, state, patience_s=patience_s)
+        watch = Watched(viewer, talk, keys.send_text, out)
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(viewer.listen())
+            showing = tasks.create_task(viewer.show())
+            await watch.until(lambda: watch.draws > 0)
+            talk.answer(talk.asked[-1], rows)
+            await watch.until(lambda: f"of {rows}" in out.getvalue())
+            await watch.rest()
+            watch.drawn()
+            yield watch
+            viewer.leave()
+            await showing
+            listening.cancel()
+
+
+async def _leave_the_window(key: str, shown: str) -> None:
+    async with watched(900, patience_s=3600) as watch:
+        draws, older = watch.draws, watch.talk.asked[-1]
+        watch.press(KEYS.get(key, key))
+        await watch.talk.asks()
+        await watch.rest()
+        watch.talk.answer(older, 900, seq=2)  # a tick that was on its way
+        await watch.rest()
+        assert watch.draws == draws
+        watch.talk.answer(watch.talk.asked[-1], 900, seq=3)
+        await watch.until(lambda: watch.draws > draws)
+        assert watch.draws == draws + 1
+        text = watch.drawn()
+        assert shown in text
+        assert "…" not in text
+        watch.press(KEYS["Up"])
+        await watch.until(lambda: watch.draws == draws + 2)  # what is here is drawn at once
+
+
+@pytest.mark.parametrize(("key", "shown"), [("End", "882-900 of 900"), ("r", "rate ▲"), ("U", "TCP UDP")])
+def test_a_key_that_needs_other_rows_draws_once_when_they_are_here(key: str, shown: str) -> None:
+    asyncio.run(_leave_the_window(key, shown))
+
+
+async def _wait_in_vain() -> None:
+    async with watched(900, patience_s=0.01) as watch:
+        watch.press(KEYS["End"])
+        draws = watch.draws
+        await watch.until(lambda: watch.draws > draws)
+        text = watch.drawn()
+        assert "882-900 of 900" in text
+        assert text.count("…") >= 18
+        watch.press(KEYS["Home"])  # the rows of the first page are here
+        await watch.until(lambda: "192.0.2.2 " in watch.drawn())
+
+
+def test_rows_that_take_long_leave_their_places_to_be_seen() -> None:
+    asyncio.run(_wait_in_vain())

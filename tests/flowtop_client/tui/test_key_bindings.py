@@ -57,5 +57,5 @@ def test_a_bound_key_reports_its_action_and_a_quit_key_none() -> None:
     for key in KEYS:
         for binding in table.bindings:
             if binding.keys[0] in {KEY_ALIASES.get(name, name).replace("space", " ") for name in key.keys}:
-                binding.handler(None)  # type: ignore[arg-type]
+                assert binding.handler(None) is NotImplemented  # type: ignore[arg-type]  # or each key redraws
                 assert seen.pop() == (key.action or "quit")

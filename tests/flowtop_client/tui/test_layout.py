@@ -106,3 +106,12 @@ def test_lost_events_are_counted_where_all_else_is_well() -> None:
     status = replace(state.snapshot.status, events_lost=1234, viewers=2)
     state = replace(state, snapshot=replace(state.snapshot, status=status))
     assert drawn(state, 80, 24)[1] == "every 1 s, tick 12 ms, 2 viewers, 1 234 events lost"
+
+
+def test_the_place_is_not_said_while_the_rows_are_those_of_an_older_question() -> None:
+    state = with_rows(100, page=19)
+    assert "1-19 of 100" in drawn(state, 80, 24)[-1]
+    state = MOVES[Action.UDP](state)
+    footer = drawn(state, 80, 24)[-1]
+    assert footer.startswith("…  sort rate")
+    assert "TCP UDP" in footer

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from flowtop_client.view_state.moves import MOVES, Action, lost, received
 from flowtop_client.view_state.state import (
     ALL_PROTOCOLS,
     WINDOW_STEP,
@@ -15,7 +16,8 @@ from flowtop_client.view_state.state import (
 )
 from flowtopd.wire.codec import decode_viewer, encode_viewer
 from flowtopd.wire.messages import Family, Query
-from tests.flowtop_client.states import with_rows
+from tests.flowtop_client.scripted_daemon import flow
+from tests.flowtop_client.states import answer, with_rows
 
 
 @pytest.mark.parametrize(
@@ -149,3 +151,31 @@ def test_a_row_is_found_by_its_place_among_all_rows() -> None:
     assert state.row(0) is None
     assert state.flow_id(999) is None
     assert ViewState().row(0) is None
+
+
+def test_a_screen_waits_for_rows_outside_the_window_until_they_come() -> None:
+    rows = [flow(number) for number in range(1, 1001)]
+    state = with_rows(1000)
+    assert not state.waiting
+    assert not MOVES[Action.PAGE_DOWN](state).waiting
+    state = MOVES[Action.END](state)
+    assert state.waiting
+    assert not state.outdated
+    assert not received(state, answer(state, rows)).waiting
+
+
+@pytest.mark.parametrize("action", [Action.UDP, Action.REVERSE, Action.ACTIVE])
+def test_a_screen_waits_for_other_rows_and_for_another_order(action: Action) -> None:
+    state = MOVES[action](with_rows(5))
+    assert state.waiting
+    assert state.outdated
+    state = received(state, answer(state, [flow(1)]))
+    assert not state.waiting
+    assert not state.outdated
+
+
+def test_a_screen_waits_for_nothing_before_the_first_snapshot_without_a_daemon_and_under_the_help() -> None:
+    assert not ViewState().waiting
+    assert not lost(MOVES[Action.END](with_rows(1000)), "gone").waiting
+    assert not MOVES[Action.HELP](MOVES[Action.END](with_rows(1000))).waiting
+    assert not MOVES[Action.PAUSE](with_rows(1000)).waiting
