@@ -24,7 +24,18 @@ from flowtop_client.tui.style import STYLE
 from flowtop_client.tui.tabs.flows import FlowsTab
 from flowtop_client.tui.widgets.canvas import Canvas
 from flowtop_client.tui.widgets.line import Line
-from flowtop_client.view_state.moves import MOVES, Action, complained, connected, fitted, joined, lost, received
+from flowtop_client.view_state.moves import (
+    MOVES,
+    Action,
+    complained,
+    connected,
+    fitted,
+    heard,
+    joined,
+    lost,
+    received,
+)
+from flowtop_client.view_state.problems import silent_from
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.messages import Error, Snapshot
 
@@ -47,6 +58,8 @@ class Viewer:
         self._patience_s = patience_s
         self._late: asyncio.TimerHandle | None = None
         """When what is here is drawn, although rows are missing; None while all are here."""
+        self._silence: asyncio.TimerHandle | None = None
+        """When the screen changes because nothing comes; put off by everything that comes."""
         self._app: Application[Unavailable | None] = Application(
             layout=Layout(Canvas(self._draw)),
             key_bindings=bindings(self._act, self.leave),
@@ -69,8 +82,11 @@ class Viewer:
 
     def _show(self, state: ViewState) -> None:
         """Go on with `state` and draw it, now or when the rows that it needs are here."""
-        self._change(state)
         loop = asyncio.get_running_loop()
+        if self._state.paused and not state.paused:
+            state = heard(state, loop.time())
+        self._change(state)
+        self._mind_silence()
         if not state.waiting:
             if self._late is not None:
                 self._late.cancel()
@@ -80,6 +96,21 @@ class Viewer:
             self._late = loop.call_later(self._patience_s, self._app.invalidate)
         elif self._late.when() <= loop.time():
             self._app.invalidate()
+
+    def _mind_silence(self) -> None:
+        """Be woken when the daemon has been silent for too long, and from then on every second; never otherwise."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        begin, loop = silent_from(self._state), asyncio.get_running_loop()
+        if begin is not None:
+            now = loop.time()
+            self._silence = loop.call_at(begin if now < begin else now + 1, self._tell_silence)
+
+    def _tell_silence(self) -> None:
+        """Draw how long it has lasted."""
+        self._app.invalidate()
+        self._mind_silence()
 
     def _act(self, action: Action) -> None:
         """A key was pressed."""
@@ -98,7 +129,7 @@ class Viewer:
         if state is not self._state:
             self._change(state)
             self._tab.fit(state, width, page)
-        return screen(state, self._tab, HELP, width, height)
+        return screen(state, self._tab, HELP, width, height, now=asyncio.get_running_loop().time())
 
     def _take(self, event: Event) -> None:
         """Something came from the connection."""
@@ -108,9 +139,9 @@ class Viewer:
                 if event.more:
                     return
                 snapshot, self._part = self._part, None
-                state = received(self._state, snapshot)
+                state = heard(received(self._state, snapshot), asyncio.get_running_loop().time())
             case Up():
-                state = connected(self._state, event.host)
+                state = heard(connected(self._state, event.host), asyncio.get_running_loop().time())
             case Down():
                 state = lost(self._state, event.why)
             case Error():
@@ -122,6 +153,7 @@ class Viewer:
 
     async def listen(self) -> None:
         """Follow the connection. Where it cannot come back, leave and say why."""
+        self._mind_silence()
         async with aclosing(self._connection.events()) as events:
             async for event in events:
                 self._take(event)
@@ -142,9 +174,9 @@ class Viewer:
 
 async def run(connection: Connection, state: ViewState, host: str) -> Unavailable | None:
     """Show what an open connection delivers, until the user leaves or the daemon is gone for good."""
-    viewer = Viewer(connection, connected(state, host))
-    gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     loop = asyncio.get_running_loop()
+    viewer = Viewer(connection, heard(connected(state, host), loop.time()))
+    gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, viewer.leave)  # the terminal must be put back

@@ -51,7 +51,9 @@ def help_lines(sections: Sequence[Section], width: int, height: int) -> tuple[li
     return lines, max(0, len(lines) - max(1, height - 2))
 
 
-def screen(state: ViewState, tab: FlowsTab, sections: Sequence[Section], width: int, height: int) -> list[Line]:
+def screen(
+    state: ViewState, tab: FlowsTab, sections: Sequence[Section], width: int, height: int, *, now: float
+) -> list[Line]:
     """All lines, at most `height` of at most `width` cells. The tab was fitted to the same state and width."""
     if state.help_line is not None:
         lines, limit = help_lines(sections, width, height)
@@ -67,7 +69,7 @@ def screen(state: ViewState, tab: FlowsTab, sections: Sequence[Section], width: 
     if show.header:
         lines.append(_header(state, width))
     if show.second:
-        lines.append(_second(state, width))
+        lines.append(_second(state, width, now))
     if show.tabs:
         lines.append(_tabs(state, width))
     if show.titles:
@@ -108,9 +110,9 @@ def _numbers(state: ViewState, snapshot: Snapshot) -> tuple[Line, Line, Line, Li
     return _labelled("flows", count(status.flows)), limit, _labelled("shown", count(status.matched)), rates
 
 
-def _second(state: ViewState, width: int) -> Line:
+def _second(state: ViewState, width: int, now: float) -> Line:
     """What is wrong, as far as there is room for it; when all is well, how it runs."""
-    wrong = problems(state)
+    wrong = problems(state, now)
     if wrong:
         style = "class:gone" if state.trouble else "class:problem"
         return clipped(joined([[(style, text)] for text in wrong], "  |  "), width)

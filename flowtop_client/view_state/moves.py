@@ -190,6 +190,11 @@ def connected(state: ViewState, host: str) -> ViewState:
     return _changed(state, host=host, trouble="")
 
 
+def heard(state: ViewState, now: float) -> ViewState:
+    """The daemon said something, or from now on it should."""
+    return _changed(state, heard=now)
+
+
 def lost(state: ViewState, reason: str) -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
     return _changed(state, trouble=reason)

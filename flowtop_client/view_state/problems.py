@@ -1,4 +1,4 @@
-"""What is wrong, in words, the most important first. Pure: a state in, lines out."""
+"""What is wrong, in words, the most important first. Pure: a state and the time in, lines out."""
 
 from typing import Final
 
@@ -9,13 +9,26 @@ from flowtopd.wire.messages import Family, Snapshot
 RESET_SHOWN_S: Final = 60.0
 """How long a counter reset is mentioned."""
 
+_SILENT_PACES: Final = 3
+_SILENT_S: Final = 5.0  # a tick may be late by some seconds on a machine that has no time
 _NEARLY_FULL: Final = 0.9
 _STRETCHED: Final = 1.05  # the daemon rounds its pace; less than this is no news
 
 
-def problems(state: ViewState) -> tuple[str, ...]:
-    """Everything that is wrong, by importance; empty when all is well."""
+def silent_from(state: ViewState) -> float | None:
+    """From when on it is wrong that nothing has come; None while nothing needs to come."""
+    if state.paused or state.trouble:
+        return None
+    pace = state.interval if state.snapshot is None else max(state.interval, state.snapshot.status.pace)
+    return state.heard + max(_SILENT_PACES * pace, _SILENT_S)
+
+
+def problems(state: ViewState, now: float) -> tuple[str, ...]:
+    """Everything that is wrong at the time `now`, by importance; empty when all is well."""
     found = [f"daemon gone: {clean(state.trouble)}: reconnecting…"] if state.trouble else []
+    silent = silent_from(state)
+    if silent is not None and now >= silent:
+        found.append(f"no news for {now - state.heard:.0f} s")
     if state.complaint:
         found.append(clean(state.complaint))
     if state.snapshot is not None:

@@ -98,6 +98,8 @@ class ViewState:
     """Why there is no daemon; empty while there is one."""
     complaint: str = ""
     """What the daemon said about the newest query."""
+    heard: float = 0.0
+    """When the silence of the daemon began, on the viewer's clock: at its last snapshot, or when one became due."""
     reset_time: float | None = None
     """When a counter reset by another program was last seen, in the time of the snapshots."""
 

@@ -410,6 +410,49 @@ async def watched(rows: int, *, patience_s: float) -> AsyncIterator[Watched]:
             listening.cancel()
 
 
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose time a test can put forward."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
+
+
+async def _fall_silent(clock: Clock) -> None:
+    async with watched(900, patience_s=3600) as watch:
+        draws = watch.draws
+        clock.ahead_s += 3
+        await watch.rest()
+        assert watch.draws == draws
+        clock.ahead_s += 3
+        await watch.until(lambda: watch.draws == draws + 1)
+        assert "no news for " in watch.drawn()
+        clock.ahead_s += 1
+        await watch.until(lambda: watch.draws == draws + 2)
+        assert "no news for " in watch.drawn()
+        watch.talk.answer(watch.talk.asked[-1], 900, seq=2)
+        await watch.until(lambda: "every 1 s" in watch.drawn())
+        watch.press(" ")
+        await watch.until(lambda: "PAUSED" in watch.drawn())
+        draws = watch.draws
+        clock.ahead_s += 1000
+        await watch.rest()
+        assert watch.draws == draws
+        watch.press(" ")
+        await watch.until(lambda: watch.draws == draws + 1)
+        assert "no news" not in watch.drawn()
+        clock.ahead_s += 6
+        await watch.until(lambda: "no news for " in watch.drawn())
+
+
+def test_a_silent_daemon_is_noticed_and_the_silence_counted() -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        runner.run(_fall_silent(clock))
+
+
 async def _leave_the_window(key: str, shown: str) -> None:
     async with watched(900, patience_s=3600) as watch:
         draws, older = watch.draws, watch.talk.asked[-1]

@@ -13,7 +13,7 @@ from tests.flowtop_client.scripted_daemon import flow, made_up
 from tests.flowtop_client.states import answer, with_rows
 
 
-def drawn(state: ViewState, width: int, height: int) -> list[str]:
+def drawn(state: ViewState, width: int, height: int, now: float = 0.0) -> list[str]:
     """The text of a screen of this size."""
     tab = FlowsTab()
     page = regions(height).page
@@ -21,7 +21,7 @@ def drawn(state: ViewState, width: int, height: int) -> list[str]:
     _, help_limit = help_lines(HELP, width, height)
     state = fitted(state, page=page, sort_choices=sort_choices, scroll_limit=limit, help_limit=help_limit)
     tab.fit(state, width, page)
-    return ["".join(text for _, text in line) for line in screen(state, tab, HELP, width, height)]
+    return ["".join(text for _, text in line) for line in screen(state, tab, HELP, width, height, now=now)]
 
 
 def busy(**values: object) -> ViewState:

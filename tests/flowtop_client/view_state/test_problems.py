@@ -3,23 +3,26 @@ from typing import Any
 
 import pytest
 
-from flowtop_client.view_state.moves import complained, lost, received
+from flowtop_client.view_state.moves import complained, heard, lost, received
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtopd.wire.messages import Family
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
+NOW = 1000.0
+"""The time on the viewer's clock at which every state here was heard of."""
+
 
 def seen(rows: int = 10, state: ViewState | None = None, **status: Any) -> ViewState:
-    state = state or ViewState()
+    state = state or ViewState(heard=NOW)
     return received(state, answer(state, [flow(number) for number in range(1, rows + 1)], **status))
 
 
 def test_nothing_is_said_when_all_is_well() -> None:
-    assert problems(ViewState()) == ()
-    assert problems(seen()) == ()
-    assert problems(seen(flows=200_000, max=None)) == ()
+    assert problems(ViewState(heard=NOW), NOW) == ()
+    assert problems(seen(), NOW) == ()
+    assert problems(seen(flows=200_000, max=None), NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_nothing_is_said_when_all_is_well() -> None:
     ],
 )
 def test_a_state_of_the_kernel_that_needs_attention_is_said(status: dict[str, Any], words: str) -> None:
-    (said,) = problems(seen(**status))
+    (said,) = problems(seen(**status), NOW)
     assert words in said
 
 
@@ -47,33 +50,33 @@ def test_a_state_of_the_kernel_that_needs_attention_is_said(status: dict[str, An
     ],
 )
 def test_what_is_nearly_wrong_is_not_said(status: dict[str, Any]) -> None:
-    assert problems(seen(**status)) == ()
+    assert problems(seen(**status), NOW) == ()
 
 
 def test_the_most_important_comes_first() -> None:
     state = seen(accounting=False, pace=9.0, flows=1000, max=1000)
     state = lost(complained(replace(state, reset_time=1700000001.0), "no such field"), "it closed the connection")
     order = ["daemon gone: it closed the connection", "no such field", "accounting", "a tick", "resets", "full"]
-    for words, said in zip(order, problems(state), strict=True):
+    for words, said in zip(order, problems(state, NOW), strict=True):
         assert words in said
 
 
 def test_a_reset_is_mentioned_for_a_while() -> None:
     now = 1700000001.0
-    assert "resets the counters" in problems(replace(seen(), reset_time=now - RESET_SHOWN_S))[0]
-    assert problems(replace(seen(), reset_time=now - RESET_SHOWN_S - 1)) == ()
+    assert "resets the counters" in problems(replace(seen(), reset_time=now - RESET_SHOWN_S), NOW)[0]
+    assert problems(replace(seen(), reset_time=now - RESET_SHOWN_S - 1), NOW) == ()
 
 
 def test_text_from_the_other_side_is_cleaned() -> None:
-    assert "\x1b" not in problems(lost(ViewState(), "\x1b[2J"))[0]
+    assert "\x1b" not in problems(lost(ViewState(heard=NOW), "\x1b[2J"), NOW)[0]
 
 
 @pytest.mark.parametrize(
     ("state", "status", "words"),
     [
-        (ViewState(), {"flows": 0, "tracking": False}, "no firewall rule"),
-        (ViewState(), {"flows": 0, "tracking": True}, "holds no connection yet"),
-        (ViewState(), {"flows": 12}, "None of the 12 flows in the table is TCP."),
+        (ViewState(heard=NOW), {"flows": 0, "tracking": False}, "no firewall rule"),
+        (ViewState(heard=NOW), {"flows": 0, "tracking": True}, "holds no connection yet"),
+        (ViewState(heard=NOW), {"flows": 12}, "None of the 12 flows in the table is TCP."),
         (ViewState(active=True), {"flows": 12}, "a shows idle flows too"),
         (ViewState(families=(Family.IPV6,)), {"flows": 12}, "TCP over IPv6"),
         (ViewState(protocols=frozenset()), {"flows": 12}, "No protocol is chosen."),
@@ -86,8 +89,34 @@ def test_an_empty_table_says_why_and_what_helps(state: ViewState, status: dict[s
 
 
 def test_before_the_first_answer_there_is_nothing_to_explain() -> None:
-    assert "waiting" in empty_reason(ViewState())[0]
+    assert "waiting" in empty_reason(ViewState(heard=NOW))[0]
 
 
 def test_a_full_table_has_no_reason_to_be_empty() -> None:
     assert with_rows(3).total == 3
+
+
+def silent(now: float, *, interval: float = 1.0, pace: float = 1.0, **values: Any) -> list[str]:
+    """What is said at `now` about the silence of a daemon that was heard at 100."""
+    state = replace(seen(pace=pace, tick_seconds=0.1), interval=interval, heard=100.0, **values)
+    return [said for said in problems(state, now) if "no news" in said]
+
+
+@pytest.mark.parametrize(
+    ("interval", "pace", "patience"), [(1.0, 1.0, 5.0), (0.1, 0.1, 5.0), (10.0, 1.0, 30.0), (1.0, 4.0, 12.0)]
+)
+def test_a_daemon_that_is_silent_for_three_paces_and_five_seconds_is_said(
+    interval: float, pace: float, patience: float
+) -> None:
+    assert silent(100 + patience - 0.1, interval=interval, pace=pace) == []
+    assert silent(100 + patience, interval=interval, pace=pace) == [f"no news for {patience:.0f} s"]
+    assert silent(172.4, interval=interval, pace=pace) == ["no news for 72 s"]
+
+
+def test_silence_is_none_while_paused_or_without_a_daemon() -> None:
+    assert silent(1000.0, paused=True) == []
+    assert silent(1000.0, trouble="it closed the connection") == []
+
+
+def test_a_daemon_that_never_sent_a_snapshot_is_silent_too() -> None:
+    assert problems(heard(ViewState(), 100.0), 106.0) == ("no news for 6 s",)
