@@ -11,14 +11,15 @@ drawn.
 
 import asyncio
 import gc
+import os
 import signal
 from contextlib import aclosing
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.layout import Layout
 
 from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
-from flowtop_client.tui.key_bindings import HELP, bindings
+from flowtop_client.tui.key_bindings import HELP, Command, bindings
 from flowtop_client.tui.layout import help_lines, regions, screen
 from flowtop_client.tui.style import STYLE
 from flowtop_client.tui.tabs.flows import FlowsTab
@@ -62,7 +63,7 @@ class Viewer:
         """When the screen changes because nothing comes; put off by everything that comes."""
         self._app: Application[Unavailable | None] = Application(
             layout=Layout(Canvas(self._draw)),
-            key_bindings=bindings(self._act, self.leave),
+            key_bindings=bindings(self._act, self._obey),
             style=STYLE,
             include_default_pygments_style=False,
             enable_page_navigation_bindings=False,
@@ -117,6 +118,20 @@ class Viewer:
         state = MOVES[action](self._state)
         if state is not self._state:
             self._show(state)
+
+    def _obey(self, command: Command) -> None:
+        """A key of the program was pressed."""
+        match command:
+            case Command.SUSPEND:
+                run_in_terminal(self._sleep)
+            case Command.QUIT:
+                self.leave()
+
+    def _sleep(self) -> None:
+        """Stop, with all that the shell started together with this, as Ctrl-Z does elsewhere; until `fg`."""
+        os.kill(0, signal.SIGTSTP)
+        self._state = heard(self._state, asyncio.get_running_loop().time())  # it was not the daemon that was silent
+        self._mind_silence()
 
     def _draw(self, width: int, height: int) -> list[Line]:
         """The lines of the screen; what they have room for becomes part of the state."""

@@ -5,6 +5,7 @@ u, d, j, k, h, l, TAB, b, a, s and the protocol letters are the classic tool's, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -13,14 +14,21 @@ from flowtop_client.tui.widgets.manual import Section
 from flowtop_client.view_state.moves import Action
 
 
+class Command(StrEnum):
+    """What the user can do to the program, rather than to the view."""
+
+    SUSPEND = "suspend"
+    QUIT = "quit"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Keys in prompt_toolkit's names, how the help calls them, what they do. No action: leave the program."""
+    """Keys in prompt_toolkit's names, how the help calls them, what they do."""
 
     keys: tuple[str, ...]
     shown: str
     meaning: str
-    action: Action | None
+    action: Action | Command
 
 
 NAVIGATION: Final = (
@@ -35,7 +43,8 @@ NAVIGATION: Final = (
     Key(("end",), "End", "Last row", Action.END),
     Key(("?",), "?", "Show or close this help", Action.HELP),
     Key(("escape",), "Esc", "Close this help", Action.CLOSE),
-    Key(("q", "c-c"), "q, Ctrl-C", "Quit", None),
+    Key(("c-z",), "Ctrl-Z", "Suspend, until fg", Command.SUSPEND),
+    Key(("q", "c-c"), "q, Ctrl-C", "Quit", Command.QUIT),
 )
 
 DISPLAY: Final = (
@@ -65,23 +74,23 @@ HELP: Final[tuple[Section, ...]] = (
 )
 
 
-def bindings(on_action: Callable[[Action], None], on_quit: Callable[[], None]) -> KeyBindings:
+def bindings(on_action: Callable[[Action], None], on_command: Callable[[Command], None]) -> KeyBindings:
     """The bindings that call one of the two for every key of the table."""
     table = KeyBindings()
     for _, keys in _SECTIONS:
         for key in keys:
             for name in key.keys:
-                table.add(name)(_handler(key.action, on_action, on_quit))
-    table.add("<sigint>")(_handler(None, on_action, on_quit))
+                table.add(name)(_handler(key.action, on_action, on_command))
+    table.add("<sigint>")(_handler(Command.QUIT, on_action, on_command))
     return table
 
 
 def _handler(
-    action: Action | None, on_action: Callable[[Action], None], on_quit: Callable[[], None]
+    action: Action | Command, on_action: Callable[[Action], None], on_command: Callable[[Command], None]
 ) -> Callable[[KeyPressEvent], object]:
     def handle(_event: KeyPressEvent) -> object:
-        if action is None:
-            on_quit()
+        if isinstance(action, Command):
+            on_command(action)
         else:
             on_action(action)
         return NotImplemented  # anything else has prompt_toolkit redraw, needed or not

@@ -7,6 +7,7 @@ import asyncio
 import io
 import os
 import signal
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from flowtop_client.connection.link import Connection, Event
 from flowtop_client.tui.app import Viewer
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.messages import Query
+from testbed.terminal import Terminal as Shell
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import STATUS, Flow, ScriptedDaemon, flow, made_up, snapshot_for
 from tests.flowtop_client.states import FIELDS
@@ -322,6 +324,27 @@ def test_a_hundred_thousand_flows_are_as_quick_as_a_hundred(make_daemon: MakeDae
     terminal = view(daemon, "--all", width=200, height=50)
     terminal.wait_for("1-45 of 2 000")
     assert daemon.queries()[-1].limit == 192
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(make_daemon: MakeDaemon) -> None:
+    """In tmux, for a shell: without one that could say `fg`, the kernel stops nobody."""
+    daemon = make_daemon(HUNDRED)
+    with Shell(["bash", "--norc", "-i"], env={"PS1": "shell> "}) as shell:
+        shell.wait_for("shell>")
+        shell.type(f"{sys.executable} -m flowtop_client --socket {daemon.path}\n")
+        shell.wait_for("1-19 of 100")
+        shell.send_keys("C-z")
+        shell.wait_for("Stopped")
+        shell.type("stty -a | grep -o ' icanon'\n")
+        assert "ADDRESS" not in shell.wait_for("\n icanon")
+        shell.type("fg\n")
+        shell.wait_for("1-19 of 100")
+        shell.send_keys("NPage")
+        shell.wait_for("20-38 of 100")
+        shell.send_keys("q")
+        shell.wait_for("Stopped")
+        shell.type("exit $?\n")
+        assert shell.exit_status() == 0
 
 
 class Talk(Connection):

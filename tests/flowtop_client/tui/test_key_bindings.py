@@ -1,15 +1,15 @@
 import pytest
 from prompt_toolkit.keys import ALL_KEYS, KEY_ALIASES
 
-from flowtop_client.tui.key_bindings import DISPLAY, HELP, NAVIGATION, PROTOCOLS, Key, bindings
+from flowtop_client.tui.key_bindings import DISPLAY, HELP, NAVIGATION, PROTOCOLS, Command, Key, bindings
 from flowtop_client.view_state.moves import Action
 
 KEYS = (*NAVIGATION, *DISPLAY, *PROTOCOLS)
 
 
 def test_every_action_has_a_key_and_quitting_has_two() -> None:
-    assert {key.action for key in KEYS if key.action} == set(Action)
-    assert [key.keys for key in KEYS if key.action is None] == [("q", "c-c")]
+    assert {key.action for key in KEYS} == {*Action, *Command}
+    assert [key.keys for key in KEYS if key.action is Command.QUIT] == [("q", "c-c")]
 
 
 def test_no_key_means_two_things() -> None:
@@ -51,11 +51,11 @@ def test_the_help_has_a_line_for_every_key() -> None:
     assert {(key.shown, key.meaning) for key in KEYS} <= set(entries)
 
 
-def test_a_bound_key_reports_its_action_and_a_quit_key_none() -> None:
-    seen: list[Action | str] = []
-    table = bindings(seen.append, lambda: seen.append("quit"))
+def test_a_bound_key_reports_its_action_or_command() -> None:
+    seen: list[Action | Command] = []
+    table = bindings(seen.append, seen.append)
     for key in KEYS:
         for binding in table.bindings:
             if binding.keys[0] in {KEY_ALIASES.get(name, name).replace("space", " ") for name in key.keys}:
                 assert binding.handler(None) is NotImplemented  # type: ignore[arg-type]  # or each key redraws
-                assert seen.pop() == (key.action or "quit")
+                assert seen.pop() is key.action
