@@ -22,6 +22,7 @@ from flowtop_client.columns import Align, Placed, Row, Units, cells, cut, fit, f
 from flowtop_client.connection.link import Connection, Down, Unavailable
 from flowtop_client.humanize import UNKNOWN, clean
 from flowtop_client.view_state.state import ViewState, query_for
+from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.messages import Error, Query, Snapshot, Status
 
@@ -37,6 +38,14 @@ _STATUS_KEYS: Final = (
     "viewers",
 )
 _UNLIMITED_WIDTH: Final = 1_000_000
+
+
+class Refused(Exception):  # noqa: N818  # the daemon's word, not ours
+    """The daemon does not accept the query: a sort field or a filter is wrong. A line for a person."""
+
+    def __init__(self, error: Error) -> None:
+        where = "" if error.offset is None else f" (at character {error.offset + 1})"
+        super().__init__(f"{clean(error.message)}{where}")
 
 
 class Format(StrEnum):
@@ -104,10 +113,13 @@ class CsvWriter:
 
     def __init__(self, out: TextIO) -> None:
         self._csv = csv.writer(out, lineterminator="\n")
-        self._csv.writerow(FLOW_FIELD_NAMES)
+        self._first = True
 
-    def begin(self, snapshot: Snapshot) -> None:
-        """Nothing stands between two snapshots."""
+    def begin(self, snapshot: Snapshot) -> None:  # noqa: ARG002  # the rows say it all
+        """The header before the first one; nothing stands between two snapshots."""
+        if self._first:
+            self._csv.writerow(FLOW_FIELD_NAMES)
+            self._first = False
 
     def rows(self, snapshot: Snapshot) -> None:
         """A line a flow."""
@@ -196,14 +208,19 @@ def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width:
 
 
 async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool) -> None:
-    """Write what an open connection delivers. Raises Unavailable when it ends, OSError when nobody reads."""
+    """Write what an open connection delivers.
+
+    Raises Refused where the query is wrong, Unavailable when the connection ends, OSError when nobody reads.
+    """
     writing: int | None = None
     async with aclosing(connection.events()) as events:
         async for event in events:
             if isinstance(event, Down):
                 raise Unavailable(f"lost the daemon: {event.why}", event.hint)
             if isinstance(event, Error):
-                raise Unavailable(f"the daemon says: {event.message}")
+                if event.code in {ErrorCode.SORT, ErrorCode.FILTER}:
+                    raise Refused(event)
+                raise Unavailable(f"the daemon says: {clean(event.message)}")
             if not isinstance(event, Snapshot) or (once and event.interval is None):
                 continue
             if writing is None:

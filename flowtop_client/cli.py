@@ -280,6 +280,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _show(options)
         sys.stdout.flush()
+    except batch.Refused as error:
+        print(f"flowtop: {error}", file=sys.stderr)
+        return USAGE
     except Unavailable as error:
         print(f"flowtop: {error.what}", *([f"flowtop: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
         return UNREACHABLE

@@ -21,6 +21,7 @@ from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
+    Error,
     Hello,
     Query,
     Snapshot,
@@ -139,6 +140,18 @@ def plain_answer(daemon: "ScriptedDaemon", peer: Peer, message: ViewerMessage) -
         case Query():
             peer.query = message
             daemon.answer_query(peer)
+
+
+def refusing(error: Error) -> Answer:
+    """An answer that is an error to every query."""
+
+    def answer(daemon: "ScriptedDaemon", peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query):
+            peer.send(error)
+        else:
+            plain_answer(daemon, peer, message)
+
+    return answer
 
 
 class ScriptedDaemon:

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from flowtop_client.batch import Format, query_of, run, text_width, writer_for
+from flowtop_client.batch import Format, Refused, query_of, run, text_width, writer_for
 from flowtop_client.connection.link import Connection, Unavailable
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.messages import DaemonMessage, Error, Query, Snapshot, ViewerMessage
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, plain_answer
+from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, plain_answer, refusing
 
 
 def output(
@@ -187,15 +187,24 @@ def test_a_lost_daemon_ends_batch_output(make_daemon: MakeDaemon) -> None:
         output(make_daemon(answer=hang_up), Format.JSON)
 
 
-def test_an_error_from_the_daemon_ends_batch_output(make_daemon: MakeDaemon) -> None:
-    def complain(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
-        if isinstance(message, Query):
-            peer.send(Error(ErrorCode.SORT, "no sort field 'x'"))
-        else:
-            plain_answer(daemon, peer, message)
-
-    with pytest.raises(Unavailable, match="no sort field 'x'"):
-        output(make_daemon(answer=complain), Format.JSON)
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [
+        (Error(ErrorCode.SORT, "no sort field 'x'"), Refused, "no sort field 'x'"),
+        (Error(ErrorCode.FILTER, "no such word: hots", 4), Refused, "no such word: hots (at character 5)"),
+        (Error(ErrorCode.INTERNAL, "see the\x1b log"), Unavailable, "the daemon says: see the? log"),
+        (Error(ErrorCode.FIELD, "no such field", 3), Unavailable, "the daemon says: no such field"),
+    ],
+)
+@pytest.mark.parametrize("form", Format)
+def test_an_error_from_the_daemon_ends_batch_output(
+    make_daemon: MakeDaemon, form: Format, error: Error, raised: type[Exception], said: str
+) -> None:
+    out = io.StringIO()
+    with pytest.raises(raised) as caught:
+        output(make_daemon(answer=refusing(error)), form, out=out)
+    assert str(caught.value) == said
+    assert out.getvalue() == ""
 
 
 def test_the_limit_and_the_needed_fields_go_to_the_daemon() -> None:

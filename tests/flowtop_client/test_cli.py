@@ -12,9 +12,10 @@ import pytest
 from flowtop_client.batch import Format
 from flowtop_client.cli import DEFAULT_SOCKET, main, parse
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
-from flowtopd.wire.messages import Family
+from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.messages import Error, Family
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import flow
+from tests.flowtop_client.scripted_daemon import flow, refusing
 
 P = ProtocolGroup
 SHORT = (
@@ -256,6 +257,25 @@ def test_a_named_socket_never_falls_back_to_a_private_daemon(
 
 def test_the_default_socket_is_the_documented_one() -> None:
     assert DEFAULT_SOCKET == "/run/flowtop/flowtop.sock"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (Error(ErrorCode.SORT, "no sort field 'x'"), 2, "flowtop: no sort field 'x'\n"),
+        (Error(ErrorCode.FILTER, "a closing bracket is missing", 9), 2, "is missing (at character 10)\n"),
+        (Error(ErrorCode.BUSY, "no more viewers"), 1, "flowtop: the daemon says: no more viewers\n"),
+    ],
+)
+def test_a_query_that_the_daemon_refuses_is_a_mistake_of_the_user_and_anything_else_is_not(
+    make_daemon: MakeDaemon, capsys: pytest.CaptureFixture[str], error: Error, status: int, said: str
+) -> None:
+    daemon = make_daemon(answer=refusing(error))
+    assert main(["--once", "--socket", daemon.path]) == status
+    captured = capsys.readouterr()
+    assert captured.err.endswith(said)
+    assert captured.err.count("\n") == 1
+    assert not captured.out
 
 
 def test_a_reader_that_leaves_is_no_failure(make_daemon: MakeDaemon) -> None:
