@@ -7,7 +7,7 @@ set them back, and rows stand for flows (no flow twice).
 
 from typing import Final
 
-from flowtopd.netlink.ctnetlink import COLUMNS
+from flowtopd.netlink.ctrecord import COLUMNS
 
 COUNTERS: Final = ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
 

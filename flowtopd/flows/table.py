@@ -18,7 +18,8 @@ from flowtopd.flows.identity import flow_keys
 from flowtopd.flows.index import KeyIndex, Rows
 from flowtopd.flows.schema import COUNTERS
 from flowtopd.flows.snapshot import Moment, Snapshot
-from flowtopd.netlink.ctnetlink import Batch, Has
+from flowtopd.netlink.ctnetlink import Batch
+from flowtopd.netlink.ctrecord import Has
 
 Columns = dict[str, NDArray[Any]]
 

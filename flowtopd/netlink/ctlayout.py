@@ -1,7 +1,7 @@
 """Layouts: messages with the same attributes have the same attribute headers at the same offsets.
 
     message  ┌ nlmsghdr ┬ nfgenmsg ┬ hdr │ hdr │ hdr │ src ┬ hdr │ dst ┬ … ┬ hdr │ orig_bytes ┬ … ┐
-    matrix     one row a message, one column a 32-bit word: headers are compared, values are cut out, in bulk
+    matrix     one row a message, one column a 32-bit word: headers are compared, words of values are copied, in bulk
 
 A `Layout` is learned from one message, attribute by attribute, and then holds for every message of that length whose
 nfgenmsg and attribute headers are equal word for word. A header holds an attribute's type and length, so what the
@@ -15,29 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtopd.netlink.ctattrs import CONNTRACK, Coding, Leaf, Tree
-from flowtopd.netlink.ctentry import IPV4_MAPPED, PAYLOAD, check_complete, check_length
+from flowtopd.netlink.ctentry import PAYLOAD, check_complete, check_length
+from flowtopd.netlink.ctrecord import FIRST_WORD, PLACES, RECORD_WORDS, Records, has_bits, words_of
 from flowtopd.netlink.nlmsg import NFGENMSG, NLATTR, NLMSGHDR, Indices, Words, align, attributes
 
 Matrix = NDArray[np.uint32]
 """Shape (messages, words of a message), C-contiguous."""
 
 
-_IPV4_MAPPED: Final = np.uint64(IPV4_MAPPED)
+# In a matrix the words of nlmsghdr, which have done their duty, hold what records need and messages do not have.
+_FAMILY_AND_HAS: Final = 1
+_MAPPED: Final = 2
+_ZERO: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the headers and values of one kind of message stand."""
+    """Where the headers and values of one kind of message stand, in words from its beginning."""
 
-    length: int
-    family: int
     header_at: Indices
     headers: Words
-    values: tuple[tuple[Leaf, int], ...]
-    """Leaf and byte offset from the start of the message, in the order of the message."""
-
-    names: frozenset[str]
-    """Names of the values that messages of this layout carry."""
+    constants: Words
+    """What to put into the words from _FAMILY_AND_HAS to _ZERO."""
+    record_at: Indices
+    """For every word of a record the word of the message."""
 
 
 def learn(buffer: Any, start: int, end: int) -> Layout:
@@ -50,7 +51,24 @@ def learn(buffer: Any, start: int, end: int) -> Layout:
     words = np.frombuffer(bytes(buffer[start:end]).ljust(align(end - start), b"\0"), np.uint32)
     header_at = np.array(headers_at, np.intp) // 4
     family, _version, _res_id = NFGENMSG.unpack_from(buffer, start + NLMSGHDR.size)
-    return Layout(end - start, family, header_at, words[header_at], tuple(values), names)
+    constants = np.frombuffer(bytes((family, has_bits(names), 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0)), np.uint32)
+    return Layout(header_at, words[header_at], constants, _record_at(values))
+
+
+def _record_at(values: list[tuple[Leaf, int]]) -> Indices:
+    """Find the words of a record in a message; what the message does not carry is 0."""
+    record_at = np.full(RECORD_WORDS, _ZERO, np.intp)
+    record_at[FIRST_WORD] = _FAMILY_AND_HAS
+    for leaf, offset in values:
+        place = PLACES.get(leaf.name)
+        if place is None:
+            continue
+        if leaf.coding is Coding.IPV4:  # ::ffff:a.b.c.d
+            record_at[place : place + 4] = (_ZERO, _ZERO, _MAPPED, offset // 4)
+        else:
+            count = words_of(leaf.name)
+            record_at[place : place + count] = np.arange(offset // 4, offset // 4 + count)
+    return record_at
 
 
 def _learn_tree(
@@ -82,18 +100,7 @@ def matches(layout: Layout, matrix: Matrix) -> NDArray[np.bool_] | None:
     return None if same.all() else same.all(axis=1)
 
 
-def extract(layout: Layout, matrix: Matrix, columns: dict[str, NDArray[Any]], rows: slice) -> None:
-    """Write the values of all rows of the matrix into `rows` of the columns, which are 0; other names are skipped."""
-    count, stride = len(matrix), (matrix.strides[0],)
-    for leaf, offset in layout.values:
-        column = columns.get(leaf.name)
-        if column is None:
-            continue
-        # a view of the value in every row; the assignment copies it, swaps its bytes and aligns it
-        if leaf.coding is Coding.IPV4:
-            ipv4: NDArray[Any] = np.ndarray((count,), ">u4", matrix, offset, stride)
-            np.bitwise_or(ipv4, _IPV4_MAPPED, out=column[rows, 1])
-        elif leaf.coding is Coding.IPV6:
-            column[rows] = np.ndarray((count, 2), ">u8", matrix, offset, (*stride, 8))
-        else:
-            column[rows] = np.ndarray((count,), leaf.coding, matrix, offset, stride)
+def extract(layout: Layout, matrix: Matrix, records: Records) -> None:
+    """Write the values of all rows, which have this layout, into as many records. The headers are lost."""
+    matrix[:, _FAMILY_AND_HAS : _ZERO + 1] = layout.constants
+    np.take(matrix, layout.record_at, axis=1, out=records, mode="clip")  # other modes go through a buffer

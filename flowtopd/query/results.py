@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctnetlink import Has
+from flowtopd.netlink.ctrecord import Has
 from flowtopd.query.select import select
 from flowtopd.query.sort import End, order
 from flowtopd.wire.messages import Query, Totals

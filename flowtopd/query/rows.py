@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctnetlink import Has
+from flowtopd.netlink.ctrecord import Has
 from flowtopd.query.select import FAMILIES
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 

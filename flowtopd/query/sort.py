@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.names import STATUS_BITS, nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctnetlink import Has
+from flowtopd.netlink.ctrecord import Has
 from flowtopd.wire.fields import SORT_FIELDS, SORT_SUMS
 
 Rows = NDArray[np.intp]

@@ -8,7 +8,8 @@ import numpy as np
 
 from flowtopd.flows.snapshot import KernelState, Moment, Snapshot, Tick
 from flowtopd.flows.table import FlowTable
-from flowtopd.netlink.ctnetlink import COLUMNS, Batch, Has
+from flowtopd.netlink.ctnetlink import Batch
+from flowtopd.netlink.ctrecord import COLUMNS, Has
 
 
 @dataclass(frozen=True, slots=True)

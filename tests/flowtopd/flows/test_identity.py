@@ -1,7 +1,7 @@
 import numpy as np
 
 from flowtopd.flows.identity import flow_keys
-from flowtopd.netlink.ctnetlink import COLUMNS
+from flowtopd.netlink.ctrecord import COLUMNS
 
 
 def test_a_million_neighbours_have_a_million_keys() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from flowtopd.netlink import ctnetlink
 from flowtopd.netlink.ctentry import decode_entry
-from flowtopd.netlink.ctnetlink import COLUMNS, MIN_GROUP, Batch, Decoder, Has
+from flowtopd.netlink.ctnetlink import MIN_GROUP, Batch, Decoder
+from flowtopd.netlink.ctrecord import COLUMNS, Has
 from flowtopd.netlink.nlmsg import MalformedMessage
 from tests.flowtopd.netlink.ctmessages import SEQ, attr, done, message, messages, nest, tcp, variants
 from tests.flowtopd.netlink.oracle import oracle

@@ -1,0 +1,127 @@
+"""The columns of a batch, and the record: all columns of one entry side by side, in the kernel's byte order.
+
+    record  ┌ family, has ┬ src ┬ dst ┬ … ┬ orig_bytes ┬ … ┐   32-bit words; a value begins with its word
+            └ 1 word      ┴ 4   ┴ 4   ┴   ┴ 2          ┴   ┘
+
+Messages of any layout become records with one copy of words (`ctlayout`), and the records of a whole block become
+columns with one pass a column, however many layouts there were.
+"""
+
+from collections.abc import Container
+from enum import IntFlag
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS: Final[dict[str, str]] = {
+    "src": "u8,u8",
+    "dst": "u8,u8",
+    "reply_src": "u8,u8",
+    "reply_dst": "u8,u8",
+    "orig_packets": "u8",
+    "orig_bytes": "u8",
+    "reply_packets": "u8",
+    "reply_bytes": "u8",
+    "start_ns": "u8",
+    "sampled_s": "f8",
+    "ctid": "u4",
+    "status": "u4",
+    "timeout": "u4",
+    "mark": "u4",
+    "zone": "u2",
+    "sport": "u2",
+    "dport": "u2",
+    "reply_sport": "u2",
+    "reply_dport": "u2",
+    "icmp_id": "u2",
+    "icmp_type": "u1",
+    "icmp_code": "u1",
+    "family": "u1",
+    "proto": "u1",
+    "state": "u1",
+    "has": "u1",
+}
+"""Columns of a batch and their dtypes. Names are those of `ctattrs`, and three of our own: `family` (AF_INET or
+AF_INET6), `has` (`Has` bits), `sampled_s` (monotonic seconds when the block was read). `u8,u8` is shape (n, 2): an
+address as its high and low 64 bits. Units: bytes, packets, seconds (`timeout`), Unix nanoseconds (`start_ns`).
+"""
+
+Columns = dict[str, NDArray[Any]]
+Records = NDArray[np.uint32]
+"""Shape (n, RECORD_WORDS)."""
+
+
+class Has(IntFlag):
+    """What a row carries."""
+
+    PORTS = 1
+    ICMP = 2
+    STATE = 4
+    COUNTERS = 8
+    START = 16
+
+
+_HAS_BY_NAME: Final = {
+    "sport": int(Has.PORTS),
+    "icmp_type": int(Has.ICMP),
+    "state": int(Has.STATE),
+    "orig_bytes": int(Has.COUNTERS),
+    "start_ns": int(Has.START),
+}
+
+_OURS: Final = frozenset(("family", "has", "sampled_s"))
+_WORDS: Final = {"u8,u8": 4, "u8": 2, "u4": 1, "u2": 1, "u1": 1}
+
+FIRST_WORD: Final = 0
+"""The word that holds `family` and `has` in its first two bytes."""
+
+
+def _places() -> dict[str, int]:
+    places, word = {}, FIRST_WORD + 1
+    for name, dtype in COLUMNS.items():
+        if name not in _OURS:
+            places[name] = word
+            word += _WORDS[dtype]
+    return places
+
+
+PLACES: Final = _places()
+"""The first word of every value that comes from an attribute."""
+
+RECORD_WORDS: Final = max(at + _WORDS[COLUMNS[name]] for name, at in PLACES.items())
+
+_BYTES: Final = {"family": FIRST_WORD * 4, "has": FIRST_WORD * 4 + 1} | {name: at * 4 for name, at in PLACES.items()}
+
+
+def words_of(name: str) -> int:
+    """How many words of a record the value takes."""
+    return _WORDS[COLUMNS[name]]
+
+
+def has_bits(names: Container[str]) -> int:
+    """The `Has` bits of an entry that carries these values."""
+    return sum(bit for name, bit in _HAS_BY_NAME.items() if name in names)
+
+
+def allocate(size: int) -> Columns:
+    """Make columns of that many rows, not initialised."""
+    return {
+        name: np.empty((size, 2), np.uint64) if dtype == "u8,u8" else np.empty(size, dtype)
+        for name, dtype in COLUMNS.items()
+    }
+
+
+def unpack(records: Records, columns: Columns, first: int) -> None:
+    """Write the records into the rows of the columns from `first` on, all columns but `sampled_s`."""
+    count, stride = len(records), records.strides[0]
+    if not count:
+        return
+    rows = slice(first, first + count)
+    for name, offset in _BYTES.items():
+        dtype = COLUMNS[name]
+        # a view of the value in every record; the assignment copies it, swaps its bytes and aligns it
+        if dtype == "u8,u8":
+            columns[name][rows] = np.ndarray((count, 2), ">u8", records, offset, (stride, 8))
+        else:
+            columns[name][rows] = np.ndarray((count,), f">{dtype}", records, offset, (stride,))
