@@ -14,6 +14,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+IDENTITY: Final = (
+    "ctid",
+    "start_ns",
+    "src",
+    "dst",
+    "sport",
+    "dport",
+    "proto",
+    "zone",
+    "family",
+    "icmp_id",
+    "icmp_type",
+    "icmp_code",
+)
+"""Columns that are the same in two ticks where it is the same flow: those of the key, and the start."""
+
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd (Knuth, TAOCP 6.4)
 _SHIFT: Final = np.uint64(29)
 
@@ -22,7 +38,8 @@ def flow_keys(columns: dict[str, NDArray[Any]]) -> NDArray[np.uint64]:
     """Return the key of every row, from the columns of a batch."""
 
     def shifted(name: str, bits: int) -> NDArray[np.uint64]:
-        return columns[name].astype(np.uint64) << np.uint64(bits)
+        made: NDArray[np.uint64] = np.left_shift(columns[name], np.uint64(bits), dtype=np.uint64)
+        return made
 
     ports = shifted("sport", 48) | shifted("dport", 32) | shifted("icmp_id", 16) | columns["zone"]
     kinds = shifted("ctid", 32) | shifted("proto", 24) | shifted("family", 16)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.flows.identity import flow_keys
+from flowtopd.flows.identity import IDENTITY, flow_keys
 from flowtopd.flows.index import KeyIndex, Rows
 from flowtopd.flows.schema import COUNTERS
 from flowtopd.flows.snapshot import Moment, Snapshot
@@ -42,39 +42,43 @@ class FlowTable:
 
     def apply(self, batch: Batch, now: Moment) -> Snapshot:
         """Make the snapshot of this tick out of a dump that was finished at `now`."""
-        columns, index = _distinct(batch.columns)
-        size = len(columns["key"])
-        interval_s = None if self._last is None else now.monotonic_s - self._last.at.monotonic_s
-        if self._last is None or not self._last.size:
-            columns["first_seen_s"] = np.full(size, now.wall_s)
-            columns["orig_rate"] = np.full(size, np.nan)
-            columns["reply_rate"] = np.full(size, np.nan)
+        last = self._last
+        interval_s = None if last is None else now.monotonic_s - last.at.monotonic_s
+        if last is None or not last.size:
+            columns, self._index = _identified(batch.columns)
+            columns["first_seen_s"] = np.full(len(columns["key"]), now.wall_s)
+            columns["orig_rate"] = np.full(len(columns["key"]), np.nan)
+            columns["reply_rate"] = np.full(len(columns["key"]), np.nan)
             self._base = {}
         else:
-            old, known = self._join(columns, self._last)
-            columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
+            columns, old, known = self._join(batch.columns, last, now)
             self._continue_counters(columns, old, known)
             _add_rates(columns, old, known)
-        columns["loopback"] = _is_loopback(columns["src"]) | _is_loopback(columns["dst"])
         for column in columns.values():
             column.flags.writeable = False
         self._seq += 1
-        self._index = index
-        self._last = Snapshot(self._seq, now, interval_s, size, columns, self._resets)
+        self._last = Snapshot(self._seq, now, interval_s, len(columns["key"]), columns, self._resets)
         return self._last
 
-    def _join(self, columns: Columns, last: Snapshot) -> tuple[Columns, NDArray[np.bool_]]:
-        """Return what the last tick had of every row, and for which rows: those of the same key and start.
+    def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, Columns, NDArray[np.bool_]]:
+        """Return the columns with identity and first seen, what the last tick had of every row, and for which rows.
 
-        Rows that are not known hold values of some other flow. The last tick must have had one.
+        A flow is known that has the same key and start as one of the last tick, which must have had some. Rows that are
+        not known hold values of some other flow.
         """
+        if _same_flows(raw, last.columns):
+            columns = raw | {name: last.columns[name] for name in ("key", "loopback", "first_seen_s")}
+            old = last.columns | {f"base_{name}": base for name, base in self._base.items()}
+            return columns, old, np.ones(last.size, np.bool_)
+        columns, index = _identified(raw)
         rows = self._index.find(columns["key"])
-        known = rows >= 0
+        self._index = index
         names = (*COUNTERS, "first_seen_s", "sampled_s", "start_ns", "has")
         old = {name: last.columns[name][rows] for name in names}
         old |= {f"base_{name}": base[rows] for name, base in self._base.items()}
-        known &= columns["start_ns"] == old["start_ns"]
-        return old, known
+        known = (rows >= 0) & (columns["start_ns"] == old["start_ns"])
+        columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
+        return columns, old, known
 
     def _continue_counters(self, columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:
         """Add to every counter what it had when it was set back, and take note of those that just were."""
@@ -93,19 +97,25 @@ class FlowTable:
             columns[name] = columns[name] + self._base[name]
 
 
-def _distinct(raw: Columns) -> tuple[Columns, KeyIndex]:
-    """Return the columns with `key`, each flow once, and the index of the keys.
+def _same_flows(ours: Columns, theirs: Columns) -> bool:
+    """Whether the same flows stand in the same rows: on a quiet machine nothing comes or goes for seconds."""
+    return all(np.array_equal(ours[name], theirs[name]) for name in IDENTITY)
+
+
+def _identified(raw: Columns) -> tuple[Columns, KeyIndex]:
+    """Return the columns with `key` and `loopback`, each flow once, and the index of the keys.
 
     The kernel may list an entry twice when the table changes under a dump; the later row is the newer sample.
     """
     keys = flow_keys(raw)
     index = KeyIndex(keys)
     if not index.has_duplicates:
-        return raw | {"key": keys}, index
+        loopback = _is_loopback(raw["src"]) | _is_loopback(raw["dst"])
+        return raw | {"key": keys, "loopback": loopback}, index
     order = np.lexsort((raw["sampled_s"], keys))
     last_of_key = np.append(keys[order][1:] != keys[order][:-1], True)
     keep: Rows = np.sort(order[last_of_key])
-    return _distinct({name: column[keep] for name, column in raw.items()})
+    return _identified({name: column[keep] for name, column in raw.items()})
 
 
 def _add_rates(columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:

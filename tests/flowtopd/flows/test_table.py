@@ -120,6 +120,20 @@ def test_a_flow_that_the_dump_lists_twice_is_one_row_with_the_newer_sample() -> 
         assert 300 in values(taken, "orig_bytes")
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["in the same rows", "in other rows"])
+def test_flows_are_known_again_wherever_the_dump_lists_them(moved: bool) -> None:
+    table = FlowTable()
+    others = [Flow(sport=number, ctid=number + 2).counted(0, 0) for number in range(5)]
+    for second in range(4):
+        flows = [ONE.counted(1000 * second, 0), *others] if second < 2 else [ONE.counted(100 * second, 0), *others]
+        taken = table.apply(batch(*(flows[::-1] if moved and second % 2 else flows), at_s=second), moment(second))
+    by_port = dict(zip(values(taken, "sport"), values(taken, "orig_bytes"), strict=True))
+    rates = dict(zip(values(taken, "sport"), values(taken, "orig_rate"), strict=True))
+    assert (by_port[40000], rates[40000], rates[0]) == (1300, 100.0, 0.0)
+    assert (taken.resets, values(taken, "first_seen_s")) == (1, [moment(0).wall_s] * 6)
+    assert values(taken, "loopback") == [False] * 6
+
+
 def test_flows_that_differ_in_one_thing_are_different_flows() -> None:
     flows = [
         ONE,
