@@ -23,6 +23,9 @@ ESSENTIAL: Final = 80
 OPTIONAL: Final = 40
 """Columns with a `keep` below this are shown only where every other column has the width that it wants."""
 
+EXTRA: Final = 20
+"""Columns with a `keep` below this are shown only where nothing at all is cut for them: what a wide screen has left."""
+
 
 class Align(StrEnum):
     """Where the text stands in its column."""
@@ -93,7 +96,7 @@ def _known_sum(values: Row) -> float | None:
     return sum(known) if known else None
 
 
-def _bytes(_units: Units, values: Row) -> str:
+def _amount(_units: Units, values: Row) -> str:
     return amount(_known_sum(values))
 
 
@@ -130,6 +133,9 @@ _PROTO: Final = Column("proto", "PROTO", ("proto",), "proto", _text, 6, 7, 85)
 _STATE: Final = Column("state", "STATE", ("state",), "state", _text, 11, 17, 75)
 _TIME: Final = Column("time", "TIME", ("duration",), "duration", _duration, 5, 5, 60, Align.RIGHT, Cut.NEVER)
 
+_EXPIRES: Final = Column("expires", "EXPIRES", ("timeout",), "timeout", _duration, 8, 8, 10, Align.RIGHT, Cut.NEVER)
+_NAT: Final = Column("nat", "NAT", ("nat",), "nat", _text, 4, 4, 15)
+
 _SOURCE: Final = (
     _address("source", "SOURCE", "src", 72),
     _port("sport", "s", 55),
@@ -142,12 +148,16 @@ _FLOW: Final = (
     _PROTO,
     _STATE,
     _TIME,
+    _EXPIRES,
     _address("address", "ADDRESS", "dst", 100),
     _port("port", "d", 90),
     _geo("geo", "dst", 50),
-    _number("BYTES", ("orig_bytes", "reply_bytes"), "bytes", _bytes, 80),
-    _number("→BYTES", ("orig_bytes",), "orig_bytes", _bytes, 20),
-    _number("←BYTES", ("reply_bytes",), "reply_bytes", _bytes, 20),
+    _NAT,
+    _number("BYTES", ("orig_bytes", "reply_bytes"), "bytes", _amount, 80),
+    _number("→BYTES", ("orig_bytes",), "orig_bytes", _amount, 20),
+    _number("←BYTES", ("reply_bytes",), "reply_bytes", _amount, 20),
+    _number("→PKTS", ("orig_packets",), "orig_packets", _amount, 12),
+    _number("←PKTS", ("reply_packets",), "reply_packets", _amount, 12),
     _number("RATE", ("orig_rate", "reply_rate"), "rate", _rate, 95),
     _number("→RATE", ("orig_rate",), "orig_rate", _rate, 30),
     _number("←RATE", ("reply_rate",), "reply_rate", _rate, 30),
@@ -204,6 +214,11 @@ def _wants(column: Column, content: int) -> int:
     return max(column.least, min(content, column.most))
 
 
+def _whole(column: Column, content: int) -> int:
+    """The width at which nothing is cut."""
+    return max(column.least, content)
+
+
 def _needs(column: Column, content: int) -> int:
     """The width below which a column goes rather than lie."""
     return max(column.least, content) if column.cut is Cut.NEVER else column.least
@@ -212,8 +227,9 @@ def _needs(column: Column, content: int) -> int:
 def fit(columns: Sequence[Column], contents: Sequence[int], width: int, gap: int = 1) -> tuple[Placed, ...]:
     """The columns that `width` has room for. `contents` is the longest text of each, 0 where all are unknown.
 
-    First empty and optional columns give way to the wishes of the others, then the least important ones go
-    until the rest has its minimum; what is left over goes to the most important ones that want more.
+    First the extra columns give way to the whole texts of the others, then empty and optional ones to the wishes of
+    the rest, then the least important ones go until the rest has its minimum; what is left over goes to the most
+    important ones that want more.
     The most important column always stays, cut down to `width`.
     """
     kept = list(zip(columns, contents, strict=True))
@@ -224,6 +240,11 @@ def fit(columns: Sequence[Column], contents: Sequence[int], width: int, gap: int
     def spare(column: Column, content: int) -> bool:
         return column.keep < OPTIONAL or (not content and column.keep < ESSENTIAL)
 
+    # one cell more between each two: there is room on a wide screen, and many columns are hard to tell apart without
+    while total(_whole) + len(kept) - 1 > width and (
+        extras := [column.keep for column, _ in kept if column.keep < EXTRA]
+    ):
+        kept = [pair for pair in kept if pair[0].keep != min(extras)]
     while total(_wants) > width and (spares := [pair for pair in kept if spare(*pair)]):
         least = min(column.keep for column, _ in spares)
         kept = [pair for pair in kept if pair[0].keep != least or pair not in spares]

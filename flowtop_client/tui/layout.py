@@ -1,7 +1,7 @@
 """The whole screen as lines of styled text: a pure function of the state, the size and what the tab prepared.
 
     flowtop myhost   flows 1 234 of 262 144   shown 870   → 1.23 MB/s  ← 34.5 MB/s   header
-    accounting is off: no bytes and rates; …                                         what is wrong, else the pace
+    accounting is off: new flows have no bytes …                                     what is wrong, else the pace
     Flows |                                                                          tabs
     PROCESS  PID   PROTO  STATE       TIME  ADDRESS          PORT GEO  BYTES   RATE▼ titles
     -            - tcp    ESTABLISHED 1h4m  192.0.2.7         443 -    1.23M  45.6k  rows, one of them selected
@@ -133,9 +133,17 @@ def _tabs(state: ViewState, width: int) -> Line:
     return clipped([*line[:-1], ("class:tab", " |")], width)
 
 
-def _footer(state: ViewState, width: int) -> Line:
+def _place(state: ViewState) -> str:
+    """Which rows are on the screen."""
+    if state.outdated:
+        return "…"
+    if not state.total:
+        return "no flow"
     last = min(state.offset + state.page, state.total)
-    first = state.offset + 1 if state.total else 0
+    return f"{count(state.offset + 1)}-{count(last)} of {count(state.total)}"
+
+
+def _footer(state: ViewState, width: int) -> Line:
     on = [group.value for group in ProtocolGroup if group in state.protocols]
     toggles = ["all protocols"] if state.protocols == ALL_PROTOCOLS else on or ["no protocol"]
     if len(state.families) == 1:
@@ -148,9 +156,9 @@ def _footer(state: ViewState, width: int) -> Line:
     )
     toggles += [name for name, is_on in flags if is_on]
     left = [
-        [("class:value", "…" if state.outdated else f"{count(first)}-{count(last)} of {count(state.total)}")],
+        [("class:value", _place(state))],
+        [("class:problem", "PAUSED")] if state.paused else [],
         [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
         [("class:on", " ".join(toggles))],
-        [("class:problem", "PAUSED")] if state.paused else [],
     ]
     return spread(joined(left), [("class:label", "? help  q quit")], width)

@@ -40,7 +40,7 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
     status = snapshot.status
     found = []
     if not status.accounting:
-        found.append("accounting is off: no bytes and rates; nf_conntrack_acct=1 starts to count, for new flows only")
+        found.append("accounting is off: new flows have no bytes and rates while nf_conntrack_acct=0")
     if not status.flows and status.tracking is False:
         found.append("no rule asks the kernel to track connections: `flowtopd --activate` adds one")
     if status.pace > state.interval * _STRETCHED:
@@ -81,8 +81,9 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
 
 
 def _selection(state: ViewState) -> str:
-    """The chosen rows in words: `active TCP or UDP over IPv4`."""
-    kinds = " or ".join(group.value for group in ProtocolGroup if group in state.protocols)
+    """The chosen rows in words: `active TCP, UDP or ICMP over IPv4`."""
+    chosen = [group.value for group in ProtocolGroup if group in state.protocols]
+    kinds = " or ".join(filter(None, (", ".join(chosen[:-1]), chosen[-1])))
     words = [] if state.protocols == ALL_PROTOCOLS else [kinds]
     if state.active:
         words.insert(0, "active")

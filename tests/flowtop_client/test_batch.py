@@ -226,14 +226,14 @@ SAMPLE: list[Flow] = [
 
 def test_text_is_the_table_with_every_column_and_no_blank_in_a_value(make_daemon: MakeDaemon) -> None:
     assert output(make_daemon(SAMPLE), Format.TEXT, state=ALL) == (
-        "PROCESS       PID PROTO  STATE        TIME ADDRESS                                 PORT GEO   BYTES"
-        "  →BYTES  ←BYTES  RATE  →RATE  ←RATE\n"
-        "Web_Content  4711 tcp    ESTABLISHED    1m 例え.example.jp                        https JP    3.00k"
-        "   1.00k   2.00k 3.00M  1.00M  2.00M\n"
-        "-               - udp    -              2m 2001:db8:1234:5678:9abc:def0:1234:5678   443 -     6.00k"
-        "   2.00k   4.00k 1.50M   500k  1.00M\n"
-        "-               - tcp    ESTABLISHED     - 192.0.2.4                                443 -         -"
-        "       -       -     -      -      -\n"
+        "PROCESS       PID PROTO  STATE        TIME  EXPIRES ADDRESS                                 PORT GEO  NAT"
+        "   BYTES  →BYTES  ←BYTES  →PKTS  ←PKTS  RATE  →RATE  ←RATE\n"
+        "Web_Content  4711 tcp    ESTABLISHED    1m       5d 例え.example.jp                        https JP   none"
+        "  3.00k   1.00k   2.00k      1      2 3.00M  1.00M  2.00M\n"
+        "-               - udp    -              2m       5d 2001:db8:1234:5678:9abc:def0:1234:5678   443 -    none"
+        "  6.00k   2.00k   4.00k      2      4 1.50M   500k  1.00M\n"
+        "-               - tcp    ESTABLISHED     -       5d 192.0.2.4                                443 -    none"
+        "      -       -       -      3      6     -      -      -\n"
     )
 
 

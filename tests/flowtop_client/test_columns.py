@@ -162,8 +162,35 @@ def test_both_directions_come_and_go_together() -> None:
         assert ("orig_bytes" in names) == ("reply_bytes" in names)
 
 
+EXTRAS = {"expires", "nat", "orig_packets", "reply_packets"}
+
+
 def test_two_hundred_columns_show_everything() -> None:
-    assert shown(WITH_SOURCE, 200, address=IPV6, source=IPV6) == [column.name for column in WITH_SOURCE]
+    assert shown(WITHOUT_SOURCE, 200, address=IPV6) == [column.name for column in WITHOUT_SOURCE]
+    assert shown(WITH_SOURCE, 200) == [column.name for column in WITH_SOURCE]
+    with_long_addresses = set(shown(WITH_SOURCE, 200, address=IPV6, source=IPV6))
+    assert with_long_addresses == {column.name for column in WITH_SOURCE} - EXTRAS
+
+
+def test_nothing_is_cut_for_what_only_a_wide_screen_has_room_for() -> None:
+    for width in range(100, 301):
+        placed = {place.column.name: place.width for place in fit(WITHOUT_SOURCE, contents(WITHOUT_SOURCE), width)}
+        assert not EXTRAS & placed.keys() or len(placed.keys() - EXTRAS) == len(WITHOUT_SOURCE) - len(EXTRAS)
+        placed = {
+            place.column.name: place.width
+            for place in fit(WITHOUT_SOURCE, contents(WITHOUT_SOURCE, address=90, process=30), width)
+        }
+        assert not EXTRAS & placed.keys() or (placed["address"], placed["process"]) == (90, 30)
+
+
+def test_a_flow_shows_packets_translation_and_what_is_left_of_it() -> None:
+    shown = texts(flow(1, nat="snat", orig_packets=12345, reply_packets=None, timeout=120))
+    assert (shown["nat"], shown["orig_packets"], shown["reply_packets"], shown["expires"]) == (
+        "snat",
+        "12.3k",
+        "-",
+        "2m",
+    )
 
 
 @pytest.mark.parametrize("gap", [1, 2])

@@ -1,5 +1,8 @@
 """The flows tab: which columns, which rows, and how they look. Layout and keys are not its business."""
 
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from flowtop_client.columns import Column, Units, flow_columns
@@ -11,6 +14,7 @@ from flowtop_client.view_state.state import ViewState
 
 TITLE: Final = "Flows"
 
+_SORTED: Final = 94
 _OPENING: Final = frozenset({"SYN_SENT", "SYN_SENT2", "SYN_RECV", "REQUEST", "RESPOND", "COOKIE_WAIT", "COOKIE_ECHOED"})
 _CLOSING: Final = frozenset(
     {
@@ -31,13 +35,18 @@ _CLOSING: Final = frozenset(
 
 
 def _cell_style(column: Column, text: str) -> str:
-    if text == UNKNOWN or text in _CLOSING:
+    if text == UNKNOWN or text in _CLOSING or (column.name == "nat" and text == "none"):
         return "class:dim"
     if column.name == "state" and text in _OPENING:
         return "class:state.opening"
     if column.name in {"rate", "orig_rate", "reply_rate"}:
         return "class:dim" if text == "0" else "class:rate"
     return "class:name" if column.name in {"address", "process"} else ""
+
+
+def _sorted_by(sort: str) -> Callable[[Column], Column]:
+    """A column as it is, but the sorted one is among the last to give way: it says what the order means."""
+    return lambda column: replace(column, keep=max(column.keep, _SORTED)) if column.sort == sort else column
 
 
 class FlowsTab:
@@ -52,7 +61,8 @@ class FlowsTab:
         key = (state.source, state.bits, width, state.epoch)
         if key != self._key:
             self._key = key
-            self._table = Table(flow_columns(source=state.source), Units(state.bits), width, _cell_style)
+            columns = tuple(map(_sorted_by(state.sort), flow_columns(source=state.source)))
+            self._table = Table(columns, Units(state.bits), width, _cell_style)
         rows = {index: row for index in range(state.offset, state.offset + page) if (row := state.row(index))}
         fields = state.snapshot.fields if state.snapshot else ()
         self._table.show(rows, fields, state.snapshot, state.skipped)
@@ -65,7 +75,8 @@ class FlowsTab:
     def body(self, state: ViewState, width: int) -> list[Line]:
         """The rows of the page, or why there are none."""
         if not state.total:
-            return [[], *(clipped([("class:message", "  " + text)], width) for text in empty_reason(state))]
+            told = [part for text in empty_reason(state) for part in textwrap.wrap(text, max(10, width - 4))]
+            return [[], *(clipped([("class:message", "  " + text)], width) for text in told)]
         return [self._line(state, index) for index in range(state.offset, min(state.offset + state.page, state.total))]
 
     def _line(self, state: ViewState, index: int) -> Line:

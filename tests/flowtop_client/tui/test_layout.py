@@ -7,7 +7,7 @@ from flowtop_client.tui.key_bindings import HELP
 from flowtop_client.tui.layout import help_lines, regions, screen
 from flowtop_client.tui.tabs.flows import FlowsTab
 from flowtop_client.view_state.moves import MOVES, Action, fitted, lost, received
-from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
+from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtopd.wire.messages import Family
 from tests.flowtop_client.scripted_daemon import flow, made_up
 from tests.flowtop_client.states import answer, with_rows
@@ -87,7 +87,7 @@ def test_the_mark_of_the_sorted_column_shows_the_direction() -> None:
         assert titles.count("▼") == 1
         assert set(titles.replace("▼", "").split()) <= {
             *("PROCESS", "PID", "PROTO", "STATE", "TIME", "ADDRESS", "PORT", "GEO", "BYTES", "RATE"),
-            *("→BYTES", "←BYTES", "→RATE", "←RATE"),
+            *("→BYTES", "←BYTES", "→PKTS", "←PKTS", "→RATE", "←RATE", "NAT", "EXPIRES"),
         }
 
 
@@ -115,3 +115,22 @@ def test_the_place_is_not_said_while_the_rows_are_those_of_an_older_question() -
     footer = drawn(state, 80, 24)[-1]
     assert footer.startswith("…  sort rate")
     assert "TCP UDP" in footer
+
+
+def test_a_pause_is_seen_however_much_else_is_on() -> None:
+    state = busy(
+        paused=True, active=True, loopback=True, source=True, bits=True, protocols=ALL_PROTOCOLS - {ProtocolGroup.TCP}
+    )
+    assert "PAUSED" in drawn(state, 60, 24)[-1]
+
+
+def test_an_empty_table_is_explained_in_whole_words_on_any_screen() -> None:
+    state = replace(with_rows(0), protocols=ALL_PROTOCOLS - {ProtocolGroup.TCP}, active=True)
+    state = received(state, answer(state, [flow(number) for number in range(1, 100)]))
+    for width in (40, 60, 80):
+        lines = drawn(state, width, 24)
+        said = " ".join(" ".join(lines[4:10]).split())
+        assert said.endswith(
+            "None of the 99 flows in the table is active UDP, DCCP, ICMP, SCTP or other. a shows idle flows too."
+        )
+        assert lines[-1].startswith("no flow ")

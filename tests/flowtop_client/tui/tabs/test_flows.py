@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from flowtop_client.tui.tabs.flows import FlowsTab
@@ -40,3 +42,13 @@ def test_before_the_first_snapshot_the_tab_says_that_it_waits() -> None:
     tab = FlowsTab()
     tab.fit(ViewState(), 80, 10)
     assert "waiting" in "".join(text for line in tab.body(ViewState(), 80) for _, text in line)
+
+
+@pytest.mark.parametrize("sort", ["pid", "dst_country", "nat", "timeout", "orig_packets"])
+def test_the_sorted_column_stays_where_others_like_it_give_way(sort: str) -> None:
+    tab = FlowsTab()
+    state = ViewState(fields=FIELDS, page=2)
+    state = received(state, answer(state, [flow(1, dst="2001:db8:1234:5678:9abc:def0:1234:5678")]))
+    assert sort not in tab.fit(state, 80, 2)[0]
+    state = replace(state, sort=sort, epoch=2)
+    assert sort in tab.fit(state, 80, 2)[0]
