@@ -19,9 +19,10 @@ from flowtopd.flows.index import KeyIndex, Rows
 from flowtopd.flows.schema import COUNTERS
 from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.netlink.ctnetlink import Batch
-from flowtopd.netlink.ctrecord import Has
+from flowtopd.netlink.ctrecord import Has, carries
 
 Columns = dict[str, NDArray[Any]]
+Mask = NDArray[np.bool_]
 
 
 class FlowTable:
@@ -52,15 +53,16 @@ class FlowTable:
             self._base = {}
         else:
             columns, old, known = self._join(batch.columns, last, now)
-            self._continue_counters(columns, old, known)
-            _add_rates(columns, old, known)
+            counted = known & carries(columns["has"] & old["has"], Has.COUNTERS)
+            self._continue_counters(columns, old, known, counted)
+            _add_rates(columns, old, counted)
         for column in columns.values():
             column.flags.writeable = False
         self._seq += 1
         self._last = Snapshot(self._seq, now, interval_s, len(columns["key"]), columns, self._resets)
         return self._last
 
-    def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, Columns, NDArray[np.bool_]]:
+    def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, Columns, Mask]:
         """Return the columns with identity and first seen, what the last tick had of every row, and for which rows.
 
         A flow is known that has the same key and start as one of the last tick, which must have had some. Rows that are
@@ -80,9 +82,8 @@ class FlowTable:
         columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
         return columns, old, known
 
-    def _continue_counters(self, columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:
+    def _continue_counters(self, columns: Columns, old: Columns, known: Mask, counted: Mask) -> None:
         """Add to every counter what it had when it was set back, and take note of those that just were."""
-        counted = known & (columns["has"] & old["has"] & Has.COUNTERS).astype(np.bool_)
         fell = np.zeros(len(known), np.bool_)
         for name in COUNTERS:
             fell |= columns[name] < (old[name] - old[f"base_{name}"] if self._base else old[name])
@@ -99,7 +100,9 @@ class FlowTable:
 
 def _same_flows(ours: Columns, theirs: Columns) -> bool:
     """Whether the same flows stand in the same rows: on a quiet machine nothing comes or goes for seconds."""
-    return all(np.array_equal(ours[name], theirs[name]) for name in IDENTITY)
+    if len(ours["ctid"]) != len(theirs["ctid"]):
+        return False
+    return all((ours[name] == theirs[name]).all() for name in IDENTITY)
 
 
 def _identified(raw: Columns) -> tuple[Columns, KeyIndex]:
@@ -118,11 +121,10 @@ def _identified(raw: Columns) -> tuple[Columns, KeyIndex]:
     return _identified({name: column[keep] for name, column in raw.items()})
 
 
-def _add_rates(columns: Columns, old: Columns, known: NDArray[np.bool_]) -> None:
+def _add_rates(columns: Columns, old: Columns, counted: Mask) -> None:
     """Add the rates of the flows that are counted in both samples, in bytes a second; NaN for the others."""
     seconds = columns["sampled_s"] - old["sampled_s"]
-    counted = (columns["has"] & old["has"] & Has.COUNTERS).astype(np.bool_)
-    seconds[~(known & counted & (seconds > 0))] = np.nan
+    seconds[~(counted & (seconds > 0))] = np.nan
     for direction in ("orig", "reply"):
         # modulo 2^64: nonsense where the flow is another one, and there `seconds` is NaN
         moved = columns[f"{direction}_bytes"] - old[f"{direction}_bytes"]

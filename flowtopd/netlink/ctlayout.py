@@ -103,4 +103,4 @@ def matches(layout: Layout, matrix: Matrix) -> NDArray[np.bool_] | None:
 def extract(layout: Layout, matrix: Matrix, records: Records) -> None:
     """Write the values of all rows, which have this layout, into as many records. The headers are lost."""
     matrix[:, _FAMILY_AND_HAS : _ZERO + 1] = layout.constants
-    np.take(matrix, layout.record_at, axis=1, out=records, mode="clip")  # other modes go through a buffer
+    matrix.take(layout.record_at, axis=1, out=records, mode="clip")  # other modes go through a buffer

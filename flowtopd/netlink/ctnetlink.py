@@ -73,12 +73,16 @@ class Decoder:
         self._records = np.empty((0, RECORD_WORDS), np.uint32)
         self._recorded = 0
         self._singles: list[tuple[int, int]] = []
+        self._splits: list[Split] = []
+        self._guesses = iter(self._splits)
         self._size = 0
         self._interrupted = False
 
     def begin(self, expected: int) -> None:
         """Begin a batch of about `expected` rows; more may come."""
         self._columns = allocate(expected)
+        self._guesses = iter(self._splits)
+        self._splits = []
         self._size = 0
         self._interrupted = False
 
@@ -90,7 +94,8 @@ class Decoder:
         words = np.frombuffer(block, np.uint32)
         if not words.size:
             return
-        found = split(words, DUMP_TYPE, uapi.NLM_F_MULTI, seq)
+        found = split(words, DUMP_TYPE, uapi.NLM_F_MULTI, seq, next(self._guesses, None))
+        self._splits.append(found)
         rows = self._reserve(len(found.offsets))
         self._decode(words, block, found)
         self._size = rows.stop

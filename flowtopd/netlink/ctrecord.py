@@ -104,12 +104,23 @@ def has_bits(names: Container[str]) -> int:
     return sum(bit for name, bit in _HAS_BY_NAME.items() if name in names)
 
 
+# made once: to read a dtype's text takes longer than to make a small column
+_DTYPES: Final = {name: np.dtype(dtype[:2]) for name, dtype in COLUMNS.items()}
+_PAIRS: Final = frozenset(name for name, dtype in COLUMNS.items() if dtype == "u8,u8")
+_UNPACKED: Final = [
+    (name, _BYTES[name], np.dtype(f">{COLUMNS[name][:2]}"), name in _PAIRS) for name in COLUMNS if name in _BYTES
+]
+
+
+def carries(has: NDArray[Any], bit: Has) -> NDArray[np.bool_]:
+    """Tell which rows of a `has` column carry this."""
+    # of the column's own type: with an IntFlag as it is, numpy makes everything eight bytes wide
+    return (has & np.uint8(bit)).astype(np.bool_)
+
+
 def allocate(size: int) -> Columns:
     """Make columns of that many rows, not initialised."""
-    return {
-        name: np.empty((size, 2), np.uint64) if dtype == "u8,u8" else np.empty(size, dtype)
-        for name, dtype in COLUMNS.items()
-    }
+    return {name: np.empty((size, 2) if name in _PAIRS else size, dtype) for name, dtype in _DTYPES.items()}
 
 
 def unpack(records: Records, columns: Columns, first: int) -> None:
@@ -118,10 +129,7 @@ def unpack(records: Records, columns: Columns, first: int) -> None:
     if not count:
         return
     rows = slice(first, first + count)
-    for name, offset in _BYTES.items():
-        dtype = COLUMNS[name]
+    for name, offset, dtype, paired in _UNPACKED:
         # a view of the value in every record; the assignment copies it, swaps its bytes and aligns it
-        if dtype == "u8,u8":
-            columns[name][rows] = np.ndarray((count, 2), ">u8", records, offset, (stride, 8))
-        else:
-            columns[name][rows] = np.ndarray((count,), f">{dtype}", records, offset, (stride,))
+        shape, strides = ((count, 2), (stride, 8)) if paired else ((count,), (stride,))
+        columns[name][rows] = np.ndarray(shape, dtype, records, offset, strides)

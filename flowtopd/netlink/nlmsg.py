@@ -64,21 +64,37 @@ class Split:
     lengths: Indices
     interrupted: bool
 
+    def holds(self, words: Words, kind: np.uint32, seq: int) -> bool:
+        """Whether another block has its messages at the same places."""
+        starts = self.offsets >> 2
+        # the lengths chain these messages from the first word to the last, in whatever block they stand
+        return (
+            not self.interrupted
+            and starts.size > 0
+            and self.offsets[-1] + align(int(self.lengths[-1])) == words.size * 4
+            and bool((words[starts] == self.lengths).all())
+            and bool((words[starts + 1] == kind).all())
+            and bool((words[starts + 2] == np.uint32(seq)).all())
+        )
+
 
 def _word(low: int, high: int) -> np.uint32:
     """Two u16 that stand side by side, as the one word that they are on this machine."""
     return np.uint32(int.from_bytes(struct.pack("=HH", low, high), sys.byteorder))
 
 
-def split(words: Words, message_type: int, flags: int, seq: int) -> Split:
+def split(words: Words, message_type: int, flags: int, seq: int, guess: Split | None = None) -> Split:
     """Find the messages of a dump in a block that holds whole messages of one type, flags and sequence number.
 
     Walking lengths one by one costs 0.25 µs a message in Python, a tenth of the whole tick. Instead every word equal
     to `seq` is taken for the header of a message, and the lengths then prove that these are all of them and nothing
     else: each message must begin where the one before it ends. Where the proof fails, the walk finds the reason: a
-    length that lies, a payload that looks like a header, or a dump that was interrupted.
+    length that lies, a payload that looks like a header, or a dump that was interrupted. The block that stood here
+    in the last dump is a `guess`, proved the same way at a quarter of the cost.
     """
     kind = _word(message_type, flags)
+    if guess is not None and guess.holds(words, kind, seq):
+        return guess
     starts = (words == np.uint32(seq)).nonzero()[0] - 2
     if starts.size and starts[0] == 0 and starts[-1] + HEADER_WORDS <= words.size:
         lengths = words[starts].astype(np.intp)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctrecord import Has
+from flowtopd.netlink.ctrecord import Has, carries
 from flowtopd.query.select import select
 from flowtopd.query.sort import End, order
 from flowtopd.wire.messages import Query, Totals
@@ -94,7 +94,7 @@ def _kept(results: OrderedDict[Hashable, _T], key: Hashable, make: Callable[[], 
 
 
 def _totals(snapshot: Snapshot, rows: Rows) -> Totals:
-    counted = rows[(snapshot.columns["has"][rows] & Has.COUNTERS).astype(np.bool_)]
+    counted = rows[carries(snapshot.columns["has"][rows], Has.COUNTERS)]
 
     def rate(name: str) -> float | None:
         values = snapshot.columns[name][counted]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctrecord import Has
+from flowtopd.netlink.ctrecord import Has, carries
 from flowtopd.query.select import FAMILIES
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 
@@ -75,7 +75,7 @@ def _address(name: str) -> _Render:
 
 def _state(snapshot: Snapshot, rows: Rows) -> list[Any]:
     columns = snapshot.columns
-    known = (columns["has"][rows] & Has.STATE).tolist()
+    known = carries(columns["has"][rows], Has.STATE).tolist()
     pairs = zip(known, columns["proto"][rows].tolist(), columns["state"][rows].tolist(), strict=True)
     return [state_name(proto, state) if is_known else None for is_known, proto, state in pairs]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.names import STATUS_BITS, nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.netlink.ctrecord import Has
+from flowtopd.netlink.ctrecord import Has, carries
 from flowtopd.wire.fields import SORT_FIELDS, SORT_SUMS
 
 Rows = NDArray[np.intp]
@@ -64,7 +64,7 @@ def _number(name: str, has: Has | None = None) -> _Key:
     def key(snapshot: Snapshot, rows: Rows) -> Values:
         values = snapshot.columns[name][rows].astype(np.float64)
         if has is not None:
-            values[snapshot.columns["has"][rows] & has == 0] = np.nan
+            values[~carries(snapshot.columns["has"][rows], has)] = np.nan
         return values
 
     return key
@@ -104,7 +104,7 @@ def _state(snapshot: Snapshot, rows: Rows) -> Values:
     columns = snapshot.columns
     states = np.minimum(columns["state"][rows], _STATES_RANKED - 1)
     ranks: Values = _STATE_RANKS[columns["proto"][rows].astype(np.intp) * _STATES_RANKED + states]
-    ranks[columns["has"][rows] & Has.STATE == 0] = np.nan
+    ranks[~carries(columns["has"][rows], Has.STATE)] = np.nan
     return ranks
 
 

@@ -79,6 +79,14 @@ def test_a_decoder_remembers_layouts_from_dump_to_dump() -> None:
         same_rows(decode(b"".join(entries), decoder=decoder), entries)
 
 
+@given(st.lists(messages(), min_size=2, max_size=4), st.data())
+def test_what_stood_where_in_the_last_dump_does_not_mislead(kinds: list[bytes], data: st.DataObject) -> None:
+    decoder = Decoder()
+    for _dump in range(4):
+        entries = data.draw(st.lists(st.sampled_from(kinds), max_size=4))
+        same_rows(decode(b"".join(entries), decoder=decoder), entries)
+
+
 def test_more_layouts_than_a_decoder_keeps_are_decoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctnetlink, "MAX_LAYOUTS", 1)
     entries = [tcp(number) for number in range(20)]
@@ -140,6 +148,14 @@ def test_a_block_that_lies_is_refused_with_an_offset(block: bytes) -> None:
     assert 0 <= caught.value.offset <= len(block)
 
 
+@pytest.mark.parametrize("other", [tcp(2, seq=SEQ + 1), tcp(2, flags=3)], ids=["sequence number", "flags"])
+def test_a_block_that_lies_where_the_last_dump_was_honest_is_refused(other: bytes) -> None:
+    decoder = Decoder()
+    decode(tcp(1) + tcp(2), decoder=decoder)
+    with pytest.raises(MalformedMessage):
+        decode(tcp(1) + other, decoder=decoder)
+
+
 @given(st.lists(messages(), min_size=1, max_size=3), st.data())
 def test_a_mutated_block_never_makes_a_wrong_row(kinds: list[bytes], data: st.DataObject) -> None:
     """Whatever is broken, the columns say what the general decoder says, or both refuse."""
@@ -147,8 +163,11 @@ def test_a_mutated_block_never_makes_a_wrong_row(kinds: list[bytes], data: st.Da
     block = bytearray(b"".join(entries))
     at = data.draw(st.integers(0, len(block) - 1))
     block[at] = data.draw(st.integers(0, 255))
+    decoder = Decoder()
+    if data.draw(st.booleans(), "the last dump was the same, but whole"):
+        decode(b"".join(entries), decoder=decoder)
     try:
-        batch = decode(bytes(block))
+        batch = decode(bytes(block), decoder=decoder)
     except MalformedMessage:
         return
     cut, start = [], 0
