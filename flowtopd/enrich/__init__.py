@@ -1,0 +1,1 @@
+"""Who and where: processes, names, places, services, LAN devices. No enricher knows another; `pipeline` orders them."""
