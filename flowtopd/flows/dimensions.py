@@ -6,8 +6,14 @@
 Unknown is None here, and id 0 wherever a flow or an address points at a record.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
+
+from numpy.typing import NDArray
+
+from flowtopd.flows.addresses import empty
 
 
 class Attribution(IntEnum):
@@ -102,3 +108,19 @@ class Device:
     name: str | None = None
     mac: str | None = None
     vendor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimensions:
+    """The tables of one snapshot. `addresses`: the columns of `flows.addresses`, read-only; the others by id.
+
+    Id 0 is the unknown. The sequences may grow after this was made; nothing in them ever changes, and no id of this
+    snapshot is beyond what they held.
+    """
+
+    addresses: dict[str, NDArray[Any]] = field(default_factory=empty)
+    names: Sequence[str | None] = (None,)
+    places: Sequence[Place] = (Place(),)
+    devices: Sequence[Device] = (Device(),)
+    owners: Sequence[Owner] = (Owner(),)
+    services: Sequence[str | None] = (None,)

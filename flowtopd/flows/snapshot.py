@@ -1,10 +1,13 @@
 """What a tick leaves behind. Never changed after it is made, so that anybody can read it without a lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flowtopd.flows.dimensions import Dimensions
+from flowtopd.flows.index import KeyIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,15 @@ class Snapshot:
     columns: dict[str, NDArray[Any]]
     resets: int
     """Flows whose counters another program set back, since the table began."""
+    index: KeyIndex
+    """Of the column `key`."""
+    previous: NDArray[np.intp] | None = None
+    """For each row, where its flow stood in the snapshot before, -1 where it is new. None: all where they are now."""
+    dimensions: Dimensions = field(default_factory=Dimensions)
 
-    def row_of(self, key: int) -> int | None:
-        """Return the row of the flow with this key, None when there is none."""
-        rows = np.flatnonzero(self.columns["key"] == np.uint64(key))
-        return int(rows[0]) if len(rows) else None
+    def rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Return the row of each flow with these keys, -1 where there is none."""
+        return self.index.find(keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.identity import IDENTITY, flow_keys
 from flowtopd.flows.index import KeyIndex, Rows
-from flowtopd.flows.schema import COUNTERS
+from flowtopd.flows.schema import COUNTERS, JOINED
 from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.netlink.ctnetlink import Batch
 from flowtopd.netlink.ctrecord import Has, carries
@@ -30,7 +30,6 @@ class FlowTable:
 
     def __init__(self) -> None:
         self._last: Snapshot | None = None
-        self._index = KeyIndex(np.zeros(0, np.uint64))
         self._base: Columns = {}
         self._seq = 0
         self._resets = 0
@@ -38,32 +37,35 @@ class FlowTable:
     def forget(self) -> None:
         """Drop the last tick and its memory: the next one is a first sample. `seq` and `resets` go on."""
         self._last = None
-        self._index = KeyIndex(np.zeros(0, np.uint64))
         self._base = {}
 
     def apply(self, batch: Batch, now: Moment) -> Snapshot:
         """Make the snapshot of this tick out of a dump that was finished at `now`."""
         last = self._last
         interval_s = None if last is None else now.monotonic_s - last.at.monotonic_s
+        previous: Rows | None
         if last is None or not last.size:
-            columns, self._index = _identified(batch.columns)
+            columns, index = _identified(batch.columns)
+            previous = np.full(len(columns["key"]), -1, np.intp)
             columns["first_seen_s"] = np.full(len(columns["key"]), now.wall_s)
             columns["orig_rate"] = np.full(len(columns["key"]), np.nan)
             columns["reply_rate"] = np.full(len(columns["key"]), np.nan)
             self._base = {}
         else:
-            columns, old, known = self._join(batch.columns, last, now)
+            columns, index, old, previous = self._join(batch.columns, last, now)
+            known = np.ones(last.size, np.bool_) if previous is None else previous >= 0
             counted = known & carries(columns["has"] & old["has"], Has.COUNTERS)
             self._continue_counters(columns, old, known, counted)
             _add_rates(columns, old, counted)
+        columns |= {name: np.zeros(len(columns["key"]), dtype) for name, dtype in JOINED.items()}
         for column in columns.values():
             column.flags.writeable = False
         self._seq += 1
-        self._last = Snapshot(self._seq, now, interval_s, len(columns["key"]), columns, self._resets)
+        self._last = Snapshot(self._seq, now, interval_s, len(columns["key"]), columns, self._resets, index, previous)
         return self._last
 
-    def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, Columns, Mask]:
-        """Return the columns with identity and first seen, what the last tick had of every row, and for which rows.
+    def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, KeyIndex, Columns, Rows | None]:
+        """Return the columns with identity and first seen, their index, what the last tick had of every row, and where.
 
         A flow is known that has the same key and start as one of the last tick, which must have had some. Rows that are
         not known hold values of some other flow.
@@ -71,16 +73,15 @@ class FlowTable:
         if _same_flows(raw, last.columns):
             columns = raw | {name: last.columns[name] for name in ("key", "loopback", "first_seen_s")}
             old = last.columns | {f"base_{name}": base for name, base in self._base.items()}
-            return columns, old, np.ones(last.size, np.bool_)
+            return columns, last.index, old, None
         columns, index = _identified(raw)
-        rows = self._index.find(columns["key"])
-        self._index = index
+        rows = last.rows_of(columns["key"])
         names = (*COUNTERS, "first_seen_s", "sampled_s", "start_ns", "has")
         old = {name: last.columns[name][rows] for name in names}
         old |= {f"base_{name}": base[rows] for name, base in self._base.items()}
         known = (rows >= 0) & (columns["start_ns"] == old["start_ns"])
         columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
-        return columns, old, known
+        return columns, index, old, np.where(known, rows, -1)
 
     def _continue_counters(self, columns: Columns, old: Columns, known: Mask, counted: Mask) -> None:
         """Add to every counter what it had when it was set back, and take note of those that just were."""

@@ -170,8 +170,8 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
 
 def _detail(snapshot: FlowSnapshot, flow_id: str) -> Detail:
     key = parse_flow_id(flow_id)
-    row = None if key is None else snapshot.row_of(key)
-    if row is None:
+    rows = np.zeros(0, np.intp) if key is None else snapshot.rows_of(np.array([key], np.uint64))
+    if not len(rows) or rows[0] < 0:
         return Detail(flow_id, None)
-    (values,) = render(snapshot, np.array([row]), FLOW_FIELD_NAMES)
+    (values,) = render(snapshot, rows, FLOW_FIELD_NAMES)
     return Detail(flow_id, dict(zip(FLOW_FIELD_NAMES, values, strict=True)))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowtopd.flows.schema import COUNTERS, SCHEMA
+from flowtopd.flows.snapshot import Snapshot
 from flowtopd.flows.table import FlowTable
 from tests.flowtopd.batches import Flow, batch, moment, snapshot
 
@@ -197,11 +198,23 @@ def test_counters_that_were_continued_are_forgotten_with_their_flows() -> None:
     assert [values(one, "orig_bytes") for one in taken] == [[1000], [1100], [], [70], [90]]
 
 
-def test_a_row_is_found_by_its_key() -> None:
+def test_rows_are_found_by_their_keys() -> None:
     taken = snapshot(ONE, Flow(sport=7, ctid=2))
-    for row, key in enumerate(values(taken, "key")):
-        assert taken.row_of(int(key)) == row
-    assert taken.row_of(12345) is None
+    assert taken.rows_of(np.append(taken.columns["key"], np.uint64(12345))).tolist() == [0, 1, -1]
+
+
+def test_a_row_knows_where_its_flow_stood_before() -> None:
+    table = FlowTable()
+    other = Flow(sport=7, ctid=2, start_ns=5)
+    assert _previous(table.apply(batch(ONE, other), moment(0))) == [-1, -1]
+    assert _previous(table.apply(batch(ONE, other), moment(1))) is None
+    assert _previous(table.apply(batch(Flow(sport=8, ctid=3), other, ONE), moment(2))) == [-1, 1, 0]
+    # the slot was used again: the same key, another start
+    assert _previous(table.apply(batch(replace(other, start_ns=6), ONE), moment(3))) == [-1, 2]
+
+
+def _previous(taken: Snapshot) -> list[int] | None:
+    return None if taken.previous is None else taken.previous.tolist()
 
 
 @pytest.mark.parametrize(
