@@ -1,0 +1,70 @@
+"""What /proc says of processes, with as few system calls as it takes.
+
+Any process may exit between two calls: that is None here, never an exception. `proc` is where procfs is mounted.
+"""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Final, NewType
+
+Pid = NewType("Pid", int)
+
+PROC: Final = "/proc"
+
+INIT: Final = Pid(1)
+
+_STAT_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The fields of /proc/PID/stat that say which process this is. A pid comes back, a pid and its start do not."""
+
+    comm: bytes
+    """The kernel's name of the process, cut at 15 bytes."""
+    parent: Pid
+    start_ticks: int
+    """When it started, in clock ticks since boot."""
+
+
+def pids(proc: str) -> list[Pid]:
+    """All processes that this mount shows; with hidepid these are only our own."""
+    return [Pid(int(name)) for name in os.listdir(proc) if name.isdecimal()]  # noqa: PTH208  names are all it takes
+
+
+def stat(proc: str, pid: Pid) -> Stat | None:
+    """Read which process this is, None when there is no such process."""
+    try:
+        line = read(f"{proc}/{pid}/stat", _STAT_BYTES)
+    except OSError:
+        return None
+    # "PID (COMM) STATE PPID …": the name may hold anything, parentheses too
+    head, _, tail = line.rpartition(b") ")
+    fields = tail.split(b" ", 20)
+    if len(fields) < 20:
+        return None
+    return Stat(head.partition(b"(")[2], Pid(int(fields[1])), int(fields[19]))
+
+
+def read(path: str, limit: int) -> bytes:
+    """Read a file from its beginning, at most `limit` bytes. Raises OSError.
+
+    Half the time of open(), which allocates buffers and asks for the file's size.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        chunks, left = [], limit
+        while left > 0 and (chunk := os.read(descriptor, min(left, 1 << 16))):
+            chunks.append(chunk)
+            left -= len(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def netns(proc: str, process: Pid | str) -> int | None:
+    """Tell the network namespace of a process: the inode number of its nsfs file. None: gone, or not ours to see."""
+    with contextlib.suppress(OSError):
+        return os.stat(f"{proc}/{process}/ns/net").st_ino  # noqa: PTH116  a Path costs as much as the call
+    return None
