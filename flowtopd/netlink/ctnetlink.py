@@ -96,6 +96,14 @@ class Decoder:
             return
         found = split(words, DUMP_TYPE, uapi.NLM_F_MULTI, seq, next(self._guesses, None))
         self._splits.append(found)
+        self._append(words, block, found, at_s)
+
+    def feed_events(self, block: Any, found: Split, at_s: float) -> None:
+        """Decode the events of new flows that were found in a block. Raises MalformedMessage as `feed` does."""
+        if found.offsets.size:
+            self._append(np.frombuffer(block, np.uint32), block, found, at_s)
+
+    def _append(self, words: Words, block: Any, found: Split, at_s: float) -> None:
         rows = self._reserve(len(found.offsets))
         self._decode(words, block, found)
         self._size = rows.stop

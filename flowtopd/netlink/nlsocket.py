@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Self
 
 from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError
 from flowtopd.netlink.recvmmsg import Slots
-from flowtopd.netlink.uapi import NETLINK_NETFILTER, NLMSG_DONE, NLMSG_ERROR
+from flowtopd.netlink.uapi import NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NLMSG_DONE, NLMSG_ERROR
 
 SLOT: Final = 32 * 1024
 """Bytes of the longest read."""
@@ -48,7 +48,16 @@ class Block(NamedTuple):
 
 def open_netfilter() -> socket.socket:
     """Open a socket for ctnetlink in the network namespace of this thread."""
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    return _open(NETLINK_NETFILTER)
+
+
+def open_sock_diag() -> socket.socket:
+    """Open a socket for sock_diag in the network namespace of this thread."""
+    return _open(NETLINK_SOCK_DIAG)
+
+
+def _open(family: int) -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
     try:
         opened.bind((0, 0))
         # not settimeout(): that would cost a poll() before every recv()
@@ -132,11 +141,11 @@ def _pack(buffer: Slots, count: int, seq: int) -> tuple[int, bool]:
             raise MalformedMessage(used, f"a read of {size} bytes")
         _length, kind, _flags, first_seq, _pid = NLMSGHDR.unpack_from(view, start)
         if kind == NLMSG_ERROR and first_seq == seq:
-            _raise_code(view, start + NLMSGHDR.size)
+            raise_code(view, start + NLMSGHDR.size)
         length, kind, _flags, last_seq, _pid = NLMSGHDR.unpack_from(view, start + size - _DONE_SIZE)
         done = (length, kind, last_seq) == (_DONE_SIZE, NLMSG_DONE, seq)
         if done:
-            _raise_code(view, start + size - _CODE.size)
+            raise_code(view, start + size - _CODE.size)
             size -= _DONE_SIZE  # noqa: PLW2901
         if used != start:
             view[used : used + size] = view[start : start + size]
@@ -146,7 +155,7 @@ def _pack(buffer: Slots, count: int, seq: int) -> tuple[int, bool]:
     return used, False
 
 
-def _raise_code(view: memoryview, at: int) -> None:
+def raise_code(view: memoryview, at: int) -> None:
     """Raise the error whose negative number stands there; 0 is none."""
     (code,) = _CODE.unpack_from(view, at)
     if code < 0:

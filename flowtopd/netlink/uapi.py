@@ -3,8 +3,14 @@
 from typing import Final
 
 # linux/socket.h, linux/netlink.h
+SO_RCVBUFFORCE: Final = 33
+AF_INET: Final = 2
+AF_INET6: Final = 10
 SOL_NETLINK: Final = 270
+NETLINK_SOCK_DIAG: Final = 4
 NETLINK_NETFILTER: Final = 12
+
+NETLINK_ADD_MEMBERSHIP: Final = 1
 
 NLMSG_ERROR: Final = 0x2
 NLMSG_DONE: Final = 0x3
@@ -14,6 +20,8 @@ NLM_F_MULTI: Final = 0x02
 NLM_F_ACK: Final = 0x04
 NLM_F_DUMP_INTR: Final = 0x10
 NLM_F_DUMP: Final = 0x300
+NLM_F_EXCL: Final = 0x200
+NLM_F_CREATE: Final = 0x400
 
 NLA_F_NESTED: Final = 1 << 15
 NLA_F_NET_BYTEORDER: Final = 1 << 14
@@ -22,6 +30,7 @@ NLA_TYPE_MASK: Final = 0xFFFF & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
 # linux/netfilter/nfnetlink.h
 NFNL_SUBSYS_CTNETLINK: Final = 1
 NFNETLINK_V0: Final = 0
+NFNLGRP_CONNTRACK_NEW: Final = 1
 
 # linux/netfilter/nfnetlink_conntrack.h
 IPCTNL_MSG_CT_NEW: Final = 0
@@ -116,3 +125,20 @@ IPS_FIXED_TIMEOUT_BIT: Final = 10
 IPS_HELPER_BIT: Final = 13
 IPS_OFFLOAD_BIT: Final = 14
 IPS_HW_OFFLOAD_BIT: Final = 15
+
+# linux/sock_diag.h
+SOCK_DIAG_BY_FAMILY: Final = 20
+
+# linux/inet_diag.h
+INET_DIAG_NOCOOKIE: Final = 0xFFFF_FFFF
+INET_DIAG_SKV6ONLY: Final = 11
+INET_DIAG_CGROUP_ID: Final = 21
+
+# net/tcp_states.h; sockets of other protocols without a peer are in TCP_CLOSE
+TCP_ESTABLISHED: Final = 1
+TCP_SYN_SENT: Final = 2
+TCP_SYN_RECV: Final = 3
+TCP_TIME_WAIT: Final = 6
+TCP_CLOSE: Final = 7
+TCP_LISTEN: Final = 10
+TCP_NEW_SYN_RECV: Final = 12

@@ -1,0 +1,171 @@
+"""Netlink datagrams of one message each: answers to single questions, and events of new flows.
+
+    Questioner    many requests in one send ─▶ one recvmmsg ─▶ an answer or an error for each
+    Subscription  recvmmsg of all events that are there, never waiting
+
+Each datagram stays in its slot of the buffer; a `Split` says where the messages are. A datagram that has another length
+than its message raises MalformedMessage. ENOBUFS says that events were lost, nothing else: the subscription goes on.
+"""
+
+import contextlib
+import errno
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from flowtopd.netlink import uapi
+from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError, Split
+from flowtopd.netlink.nlsocket import open_netfilter, open_sock_diag, raise_code
+from flowtopd.netlink.recvmmsg import Slots
+
+SLOT: Final = 2048
+"""Bytes of the longest message. A flow with every attribute that there is has under 700."""
+
+QUESTIONS: Final = 64
+"""Questions of one turn."""
+
+EVENTS: Final = 256
+"""Events of one read."""
+
+EVENT_BUFFER: Final = 4 * 1024 * 1024
+"""Bytes that the kernel may keep for us, doubled by it: some 5 000 events, each counted with all its overhead."""
+
+_NEW_FLOW: Final = uapi.NFNL_SUBSYS_CTNETLINK << 8 | uapi.IPCTNL_MSG_CT_NEW
+
+
+def open_new_flows() -> socket.socket:
+    """Open a socket, not blocking, that gets the events of new flows in the network namespace of this thread."""
+    opened = open_netfilter()
+    try:
+        opened.setblocking(False)
+        with contextlib.suppress(PermissionError):  # without CAP_NET_ADMIN the default of the host has to do
+            opened.setsockopt(socket.SOL_SOCKET, uapi.SO_RCVBUFFORCE, EVENT_BUFFER)
+        opened.setsockopt(uapi.SOL_NETLINK, uapi.NETLINK_ADD_MEMBERSHIP, uapi.NFNLGRP_CONNTRACK_NEW)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class Questioner:
+    """Asks for single things. The socket is opened at the first question, so that making this object never fails."""
+
+    def __init__(self, open_socket: Callable[[], socket.socket] = open_sock_diag) -> None:
+        self._open_socket = open_socket
+        self._socket: socket.socket | None = None
+        self._slots = Slots(QUESTIONS, SLOT)
+        self._seq = random.randrange(1 << 31)
+
+    def close(self) -> None:
+        """Close the socket; the next question opens another."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def ask(self, make_requests: Sequence[Callable[[int], bytes]], message_type: int) -> tuple[memoryview, Split]:
+        """Send up to QUESTIONS requests, each made for a sequence number; return where the answers are.
+
+        Answers are of `message_type`; a question that the kernel answers with ENOENT has none. The memory is
+        overwritten by the next questions. Raises NetlinkError and MalformedMessage.
+        """
+        self._seq = (self._seq + QUESTIONS) & 0x7FFF_FFFF
+        finished = False
+        try:
+            sizes = self._exchange([make(self._seq + index) for index, make in enumerate(make_requests)])
+            answers = _answers(self._slots.view, sizes, message_type, self._seq)
+            finished = True
+        except OSError as error:
+            raise NetlinkError(error.errno, error.strerror or str(error)) from error
+        finally:
+            if not finished:
+                self.close()
+        return self._slots.view, answers
+
+    def _exchange(self, requests: list[bytes]) -> list[int]:
+        if self._socket is None:
+            self._socket = self._open_socket()
+        self._socket.send(b"".join(requests))
+        # the kernel has answered all of them when send() returns (netlink_rcv_skb in net/netlink/af_netlink.c)
+        count = self._slots.receive(self._socket.fileno(), len(requests))
+        if count < len(requests):
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        return self._slots.sizes(count)
+
+
+class Subscription:
+    """Gets the events of new flows, from its making to `close`. Making it raises OSError where there are none."""
+
+    def __init__(self, open_socket: Callable[[], socket.socket] = open_new_flows) -> None:
+        self._socket = open_socket()
+        self._slots = Slots(EVENTS, SLOT)
+        self.lost = 0
+        """How often the kernel had to drop events. It does not say how many."""
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._socket.fileno()
+
+    def receive(self) -> tuple[memoryview, Split]:
+        """Read the events that are there, at most EVENTS; the next call overwrites them.
+
+        Raises MalformedMessage, and OSError where the socket is of no use any more.
+        """
+        try:
+            count = self._slots.receive(self._socket.fileno(), EVENTS)
+        except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                self.lost += 1
+            elif error.errno != errno.EAGAIN:
+                raise
+            count = 0
+        return self._slots.view, _events(self._slots.view, self._slots.sizes(count))
+
+
+def _answers(view: memoryview, sizes: list[int], message_type: int, first_seq: int) -> Split:
+    """Find the datagrams that answer the questions with these sequence numbers. Raises OSError, MalformedMessage."""
+    found = []
+    for index, size in enumerate(sizes):
+        at = index * SLOT
+        kind, seq = _header(view, at, size)
+        if not first_seq <= seq < first_seq + len(sizes) or kind not in {message_type, uapi.NLMSG_ERROR}:
+            raise MalformedMessage(at, f"unexpected message {kind}, sequence {seq}")
+        if kind == uapi.NLMSG_ERROR:
+            with contextlib.suppress(FileNotFoundError):  # ENOENT
+                raise_code(view, at + NLMSGHDR.size)
+        else:
+            found.append((at, size))
+    return _split(found)
+
+
+def _events(view: memoryview, sizes: list[int]) -> Split:
+    """Find the datagrams that are events of new flows: all of them, as long as the kernel sends nothing else."""
+    found = []
+    for index, size in enumerate(sizes):
+        at = index * SLOT
+        kind, _seq = _header(view, at, size)
+        if kind == _NEW_FLOW:
+            found.append((at, size))
+    return _split(found)
+
+
+def _header(view: memoryview, at: int, size: int) -> tuple[int, int]:
+    """Return type and sequence number of the one message of a datagram. Raises MalformedMessage."""
+    if not NLMSGHDR.size <= size <= SLOT:
+        raise MalformedMessage(at, f"a datagram of {size} bytes")
+    length, kind, _flags, seq, _pid = NLMSGHDR.unpack_from(view, at)
+    if length != size:
+        raise MalformedMessage(at, f"message length {length} in a datagram of {size} bytes")
+    return kind, seq
+
+
+def _split(found: list[tuple[int, int]]) -> Split:
+    places = np.array(found, np.intp).reshape(len(found), 2)
+    return Split(places[:, 0], places[:, 1], interrupted=False)
