@@ -7,7 +7,8 @@
       3. all the others                                                                        at most twice a second
 
 Where step 3 is needed but not allowed yet the answer is NOT_YET: ask again at the next tick. Only a whole walk can say
-NOBODY, so no process is called gone by mistake.
+NOBODY, so no process is called gone by mistake. It stands for a second, then for twice as long each time, so that
+sockets of the kernel do not keep us walking.
 
 Several processes may hold one socket: forked servers, children that inherited it, systemd that passed it on. The
 answer is the one that started first, but pid 1 only where nobody else has it. Steps 1 and 2 see only a part of the
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from flowtopd.enrich.process import procfs
 from flowtopd.enrich.process.arrivals import Arrivals
@@ -42,7 +43,7 @@ _SHORTCUT_DESCRIPTORS: Final = 512
 _USUAL: Final = 64
 _KNOWN: Final = 32_768
 _UNHELD: Final = 4096
-_UNHELD_S: Final = 10.0
+_UNHELD_S: Final = (1.0, 32.0)
 _GENERATIONS: Final = 64
 
 
@@ -58,6 +59,14 @@ class Unheld(Enum):
     """Unknown, and it is too early for the next walk. Ask again."""
 
 
+class _Absence(NamedTuple):
+    """That nobody holds a socket, and how long that stands."""
+
+    why: Unheld
+    until_s: float
+    stands_s: float
+
+
 class Holders:
     """Finds the processes of sockets. For one thread at a time; call it with many sockets at once rather than often."""
 
@@ -69,7 +78,7 @@ class Holders:
         self._clock = clock
         self._arrivals = Arrivals(self._proc, clock)
         self._known: Recent[int, Holding] = Recent(_KNOWN)
-        self._unheld: Recent[int, tuple[Unheld, float]] = Recent(_UNHELD)
+        self._unheld: Recent[int, _Absence] = Recent(_UNHELD)
         self._usual: Recent[Pid, None] = Recent(_USUAL)
         self._walk_from_s = clock()
 
@@ -99,8 +108,8 @@ class Holders:
             del self._known[inode]
         if inode == 0:
             return Unheld.NOBODY
-        why, until_s = self._unheld.get(inode, (None, 0.0))
-        return why if self._clock() < until_s else None
+        absence = self._unheld.get(inode)
+        return absence.why if absence is not None and self._clock() < absence.until_s else None
 
     def _search(self, inodes: list[int], cgroups: Sequence[int]) -> dict[int, Pid | Unheld]:
         search = Search(self._proc, inodes)
@@ -165,5 +174,8 @@ class Holders:
         # hidepid=2 hides processes altogether; pid 1 always exists, so where it is not listed others may be hidden too
         hidden = INIT not in self._arrivals.listed
         why = Unheld.UNREADABLE if search.unreadable or hidden else Unheld.NOBODY
-        self._unheld[inode] = (why, self._clock() + _UNHELD_S)
+        shortest, longest = _UNHELD_S
+        last = self._unheld.get(inode)
+        stands_s = min(last.stands_s * 2, longest) if last else shortest
+        self._unheld[inode] = _Absence(why, self._clock() + stands_s, stands_s)
         return why

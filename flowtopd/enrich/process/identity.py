@@ -127,7 +127,9 @@ class Identities:
             return None
         command = _text(" ".join(arguments)[:COMMAND_LENGTH]) or None
         place = self._cgroups.of_process(pid)
-        return _Process(stat, self._started_s(stat), self._clock() + AGAIN_S, _text(name), command, place)
+        # in exec() a process has its new name a little before its new command line: ask again at the next call
+        until_s = self._clock() + (AGAIN_S if command else 0.0)
+        return _Process(stat, self._started_s(stat), until_s, _text(name), command, place)
 
     def _started_s(self, stat: Stat) -> float:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + stat.start_ticks * self._tick_s

@@ -39,6 +39,9 @@ ADDRESSES_S: Final = 5.0
 SHARE: Final = 0.1
 """The part of the time that may go into tables of one namespace."""
 
+YOUNG_S: Final = 10.0
+"""A namespace gets its addresses some time after its first process: so long they are looked for at every look."""
+
 _ALL_AGAIN_S: Final = 30.0
 _NAMESPACES: Final = 1024
 _DOORS: Final = 4
@@ -50,6 +53,7 @@ _ADDRESSES_BYTES: Final = 1 << 20
 class _Namespace:
     """A few processes through which to look in, and what was seen."""
 
+    seen_s: float
     doors: list[Pid] = field(default_factory=list)
     addresses: frozenset[Address] = frozenset()
     addresses_until_s: float = 0.0
@@ -123,7 +127,7 @@ class Namespaces:
             netns = procfs.netns(self._proc, pid)
             if netns is None or netns == self._own or (netns not in self._others and len(self._others) >= _NAMESPACES):
                 continue
-            doors = self._others.setdefault(netns, _Namespace()).doors
+            doors = self._others.setdefault(netns, _Namespace(self._clock())).doors
             if len(doors) < _DOORS and pid not in doors:
                 doors.append(pid)
 
@@ -139,7 +143,8 @@ class Namespaces:
     def _learn_addresses(self, now: float) -> None:
         for netns, namespace in self._others.items():
             if now >= namespace.addresses_until_s:
-                namespace.addresses_until_s = now + ADDRESSES_S
+                young = now - namespace.seen_s < YOUNG_S
+                namespace.addresses_until_s = now + (REFRESH_S if young else ADDRESSES_S)
                 namespace.addresses = frozenset(self._addresses(netns, namespace))
         owners: dict[Address, int] = {}
         for netns, namespace in self._others.items():

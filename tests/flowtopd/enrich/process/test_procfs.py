@@ -1,0 +1,61 @@
+"""flowtopd.enrich.process.procfs: which process this is, whatever its name is made of."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flowtopd.enrich.process import procfs
+from flowtopd.enrich.process.procfs import PROC, Pid
+from tests.flowtopd.enrich.process.agents import Agent
+
+OURS = Pid(os.getpid())
+NOBODY = Pid(1 << 30)
+
+
+def test_a_process_is_known_by_its_parent_and_start() -> None:
+    with Agent() as agent:
+        stat, own = procfs.stat(PROC, agent.pid), procfs.stat(PROC, OURS)
+    assert stat is not None
+    assert own is not None
+    assert stat.parent == OURS
+    assert stat.start_ticks >= own.start_ticks > 0
+
+
+@pytest.mark.parametrize("name", [b"plain", b"a) S 1 (b", b")", b"(", b"two words", b"line\nbreak", b"\xff\xfe"])
+def test_a_name_may_hold_what_the_line_is_made_of(name: bytes, tmp_path: Path) -> None:
+    program = tmp_path / os.fsdecode(name)
+    program.symlink_to("/bin/sleep")
+    pid = os.posix_spawn(program, [b"sleep", b"30"], {})
+    try:
+        stat = procfs.stat(PROC, Pid(pid))
+        assert stat is not None
+        assert (stat.comm, stat.parent) == (name, OURS)
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+def test_of_a_process_that_is_not_there_nothing_is_known() -> None:
+    assert procfs.stat(PROC, NOBODY) is None
+    assert procfs.netns(PROC, NOBODY) is None
+
+
+@pytest.mark.parametrize("text", ["", "17 (cut", "17 (cut) S 1 17 17 0"])
+def test_a_line_that_is_cut_short_says_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "17").mkdir()
+    (tmp_path / "17/stat").write_text(text)
+    assert procfs.stat(str(tmp_path), Pid(17)) is None
+
+
+def test_only_processes_are_listed(tmp_path: Path) -> None:
+    for name in ("1", "4711", "self", "sys", "net"):
+        (tmp_path / name).mkdir()
+    assert sorted(procfs.pids(str(tmp_path))) == [1, 4711]
+
+
+def test_at_most_so_much_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(200_000))
+    assert len(procfs.read(str(file), 150_000)) == 150_000
+    assert len(procfs.read(str(file), 1 << 20)) == 200_000
