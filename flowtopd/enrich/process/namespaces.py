@@ -68,7 +68,7 @@ class Namespaces:
         self._proc = str(proc)
         self._clock = clock
         # of the thread: it is this thread's sockets that the flows come from
-        self._own = procfs.netns(self._proc, "thread-self")
+        self._own = procfs.netns(procfs.PROC, "thread-self")
         self._arrivals = Arrivals(self._proc, clock)
         self._others: dict[int, _Namespace] = {}
         self._refresh_from_s = self._all_from_s = clock()
@@ -160,13 +160,12 @@ class Namespaces:
         yield from in_if_inet6(texts.get("if_inet6", b""))
 
     def _read(self, netns: int, namespace: _Namespace, names: Iterable[str], limit: int) -> dict[str, bytes]:
-        """Read files of a namespace, whole lines of them; those that it does not have are left out."""
+        """Read files of a namespace; those that it does not have are left out."""
         pid = self._door(netns, namespace)
         texts = {}
         for name in names if pid else ():
             with contextlib.suppress(OSError):
-                text = procfs.read(f"{self._proc}/{pid}/net/{name}", limit)
-                texts[name] = text[: text.rfind(b"\n") + 1]
+                texts[name] = procfs.read_lines(f"{self._proc}/{pid}/net/{name}", limit)
         # the process may have moved or exited, and its pid be another's, while we read
         return texts if self._door(netns, namespace) == pid else {}
 

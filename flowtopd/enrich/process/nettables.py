@@ -36,7 +36,7 @@ _LOCAL, _REMOTE, _STATE, _UID, _INODE, _FIELDS = 1, 2, 3, 7, 9, 10
 
 
 def parse(tables: Mapping[str, bytes]) -> Columns:
-    """Put the tables into columns, one below the other. A line that is cut short is skipped."""
+    """Put the tables into columns, one below the other. A line that is too short is skipped."""
     return _without_ipv4(joined(_parse_table(text, *TABLES[name]) for name, text in tables.items()))
 
 

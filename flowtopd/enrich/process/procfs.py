@@ -63,6 +63,12 @@ def read(path: str, limit: int) -> bytes:
         os.close(descriptor)
 
 
+def read_lines(path: str, limit: int) -> bytes:
+    """Read the lines that fit into `limit` bytes, whole ones only. Raises OSError."""
+    text = read(path, limit)
+    return text[: text.rfind(b"\n") + 1]
+
+
 def netns(proc: str, process: Pid | str) -> int | None:
     """Tell the network namespace of a process: the inode number of its nsfs file. None: gone, or not ours to see."""
     with contextlib.suppress(OSError):

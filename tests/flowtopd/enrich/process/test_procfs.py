@@ -59,3 +59,11 @@ def test_at_most_so_much_is_read(tmp_path: Path) -> None:
     file.write_bytes(bytes(200_000))
     assert len(procfs.read(str(file), 150_000)) == 150_000
     assert len(procfs.read(str(file), 1 << 20)) == 200_000
+
+
+def test_a_line_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"one\ntwo\nthree\n")
+    assert procfs.read_lines(str(file), 1 << 20) == b"one\ntwo\nthree\n"
+    assert procfs.read_lines(str(file), 13) == b"one\ntwo\n"
+    assert procfs.read_lines(str(file), 2) == b""
