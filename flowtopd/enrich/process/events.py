@@ -1,0 +1,220 @@
+"""The thread that finds processes: at once for flows that the kernel says are new, and for those it is asked about.
+
+    kernel ─ NEW ─▶ Subscription ─▶ Decoder ─▶ Attributor.attribute_early ─┐
+    tick ─ ask ─────────────────────────────▶ Attributor.attribute ────────┴─▶ outbox
+
+A program that runs for 50 ms is gone at the next tick; an event comes while it still waits for its first answer. What
+events miss, the next dump shows: so lost events are counted, never asked for again, and where new flows come faster
+than they can be looked for, some are passed over.
+
+    BUSY_SHARE   of a core is what events may cost; after a burst the thread lets them gather for a while, so that the
+                 next turn handles many at a time, up to EVENTS, and passes over what waits behind these
+
+The thread waits without a timer as long as nothing happens. `stop` ends it and closes what it had open.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from flowtopd.enrich.process.attribution import Answers, Attributor
+from flowtopd.enrich.process.sockets import Port
+from flowtopd.flows.identity import flow_keys
+from flowtopd.netlink.ctnetlink import Decoder
+from flowtopd.netlink.datagrams import EVENTS, Subscription
+from flowtopd.netlink.nlmsg import MalformedMessage
+from flowtopd.netlink.sock_diag import Columns
+
+BUSY_SHARE: Final = 0.25
+BURST_S: Final = 0.1
+"""Seconds of work that may be done at once after a quiet time."""
+
+_BLOCKS: Final = 64
+"""Blocks of events that are passed over in one go."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The ports on which processes of this host wait, by protocol."""
+
+    ports: dict[int, frozenset[Port]]
+
+
+Outbox = Callable[[Answers | Listening], None]
+
+
+class Budget:
+    """Lets a share of the time be spent, with some saved up for bursts."""
+
+    def __init__(self, share: float, burst_s: float, clock: Callable[[], float]) -> None:
+        self._share = share
+        self._burst_s = burst_s
+        self._clock = clock
+        self._left_s = burst_s
+        self._at_s = clock()
+
+    def spend(self, seconds: float) -> None:
+        """Take note of work that was done."""
+        now = self._clock()
+        self._left_s = min(self._burst_s, self._left_s + (now - self._at_s) * self._share) - seconds
+        self._at_s = now
+
+    def rest_s(self) -> float:
+        """How long to do nothing, so that the share is kept."""
+        self.spend(0.0)
+        return max(0.0, -self._left_s / self._share)
+
+
+class Watcher:
+    """Owns the thread. `attributor` is used in it alone, from `start` to `stop`; `outbox` is called in it."""
+
+    def __init__(
+        self,
+        attributor: Attributor,
+        outbox: Outbox,
+        subscribe: Callable[[], Subscription] = Subscription,
+        clock: Callable[[], float] = time.monotonic,
+        busy: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._attributor = attributor
+        self._outbox = outbox
+        self._subscribe = subscribe
+        self._clock = clock
+        self._busy = busy
+        self._jobs: deque[Columns | None] = deque()
+        self._thread: threading.Thread | None = None
+        self._wake = -1
+        self._stopping = False
+        self._lost_before = 0
+        self._subscription: Subscription | None = None
+        self._decoder = Decoder()
+        self._complaint = ""
+        self.passed_over = 0
+        """Events of flows that were not looked at, because too many came at once."""
+
+    @property
+    def lost(self) -> int:
+        """How often the kernel dropped events."""
+        subscription = self._subscription
+        return self._lost_before + (subscription.lost if subscription else 0)
+
+    def start(self) -> None:
+        """Subscribe and begin, unless that was done. Where there are no events, only questions are answered."""
+        if self._thread is not None:
+            return
+        self._stopping = False
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._subscription = self._subscribe()
+        except OSError as error:
+            self._complain(f"no events of new flows: {error.strerror}")
+        self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close what it had open. Questions that were not answered are dropped."""
+        if self._thread is None:
+            return
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        self._thread = None
+        self._jobs.clear()
+        os.close(self._wake)
+
+    def ask(self, flows: Columns) -> None:
+        """Have these flows attributed; the answers come to the outbox."""
+        self._put(flows)
+
+    def ask_listening(self) -> None:
+        """Have the listening ports told to the outbox."""
+        self._put(None)
+
+    def _put(self, job: Columns | None) -> None:
+        if self._thread is not None:
+            self._jobs.append(job)
+            os.eventfd_write(self._wake, 1)
+
+    def _run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        budget = Budget(BUSY_SHARE, BURST_S, self._clock)
+        try:
+            while not self._stopping:
+                rest_s = budget.rest_s()
+                ready = self._wait(rest_s)
+                self._answer_questions()
+                if ready and self._subscription is not None:
+                    began_s = self._busy()
+                    self._handle_events(self._subscription, hurried=rest_s > 0)
+                    budget.spend(self._busy() - began_s)
+        finally:
+            self._attributor.close()
+            self._unsubscribe()
+
+    def _wait(self, rest_s: float) -> bool:
+        """Wait for a question or an event, or while resting for a question only; return whether to look for events."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        if self._subscription is not None and not rest_s:
+            poll.register(self._subscription.fileno(), select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(rest_s * 1000 if rest_s else None)}
+        if self._wake in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._wake)
+        return not ready if rest_s else bool(ready - {self._wake})
+
+    def _answer_questions(self) -> None:
+        while self._jobs and not self._stopping:
+            flows = self._jobs.popleft()
+            if flows is not None:
+                self._outbox(self._attributor.attribute(flows))
+            elif (ports := self._attributor.listening()) is not None:
+                self._outbox(Listening(ports))
+
+    def _handle_events(self, subscription: Subscription, *, hurried: bool) -> None:
+        try:
+            block, found = subscription.receive()
+            count = len(found.offsets)
+            if count:
+                self._decoder.begin(count)
+                self._decoder.feed_events(block, found, self._clock())
+                columns = self._decoder.finish().columns
+                columns["key"] = flow_keys(columns)
+                answers = self._attributor.attribute_early(columns)
+                if len(answers.keys):
+                    self._outbox(answers)
+            if hurried and count == EVENTS:
+                self._pass_over(subscription)
+        except MalformedMessage as error:
+            self._complain(f"an event that makes no sense: {error}")
+        except OSError as error:
+            self._complain(f"no more events of new flows: {error.strerror}")
+            self._unsubscribe()
+
+    def _pass_over(self, subscription: Subscription) -> None:
+        for _block in range(_BLOCKS):
+            _view, found = subscription.receive()
+            self.passed_over += len(found.offsets)
+            if len(found.offsets) < EVENTS:
+                return
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._lost_before += self._subscription.lost
+            self._subscription.close()
+            self._subscription = None
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:  # once, not for every event
+            log.warning("%s", complaint)
+        self._complaint = complaint

@@ -1,0 +1,99 @@
+"""From candidate sockets to one owner: who holds them, and whether that is an answer.
+
+holders of all candidates      one process                the match stands: EXACT or LISTENER
+                               several                    AMBIGUOUS
+                               one not looked for yet     PENDING
+no holder, but a cgroup        of a unit or container     CGROUP
+none, something unreadable                                NO_PERMISSION
+none, everything was read      for the first time         PENDING: its process may have exited, and then the socket
+                                                          will have gone, too
+                               and again, a second later  KERNEL: the socket is still there
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from flowtopd.enrich.process.holders import Holders, Unheld
+from flowtopd.enrich.process.identity import Identities
+from flowtopd.enrich.process.match import Matches
+from flowtopd.enrich.process.procfs import Pid
+from flowtopd.enrich.process.recent import Recent
+from flowtopd.flows.dimensions import Attribution, Owner
+from flowtopd.netlink.nlmsg import Indices
+from flowtopd.netlink.sock_diag import Columns
+
+STILL_S: Final = 1.0
+"""How long a socket without a holder must have been seen to be the kernel's. A walk over /proc is far shorter."""
+
+_UNHELD: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`how` is None where the match was right. `final`: nothing better is to be expected."""
+
+    how: Attribution | None
+    owner: Owner | None = None
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    inode: int
+    uid: int
+    cgroup: int
+
+
+class Verdicts:
+    """Settles who has which sockets. For one thread at a time."""
+
+    def __init__(self, holders: Holders, identities: Identities, clock: Callable[[], float] = time.monotonic) -> None:
+        self._holders = holders
+        self._identities = identities
+        self._clock = clock
+        self._unheld_since_s: Recent[int, float] = Recent(_UNHELD)
+
+    def settle(self, matches: Matches, sets: Indices, sockets: Columns) -> list[Verdict]:
+        """Return the verdict on each of these sets of candidates, which are not empty."""
+        members = [matches.candidates(number) for number in sets.tolist()]
+        rows = np.concatenate(members) if members else np.zeros(0, np.intp)
+        cgroups = np.unique(sockets["cgroup"][rows]).tolist()
+        found = self._holders.find(set(sockets["inode"][rows].tolist()), cgroups)
+        # a loop a set, 3 µs each: the sockets of each flow are others
+        return [self._verdict(sockets, rows, found) for rows in members]
+
+    def _verdict(self, sockets: Columns, rows: Indices, found: dict[int, Pid | Unheld]) -> Verdict:
+        candidates = [
+            _Socket(*values)
+            for values in zip(*(sockets[name][rows].tolist() for name in ("inode", "uid", "cgroup")), strict=True)
+        ]
+        answers = {found[candidate.inode] for candidate in candidates}
+        pids = {answer for answer in answers if not isinstance(answer, Unheld)}
+        if Unheld.NOT_YET in answers:
+            return Verdict(Attribution.PENDING, final=False)
+        if len(pids) > 1 or (pids and Unheld.UNREADABLE in answers):
+            return Verdict(Attribution.AMBIGUOUS)
+        if not pids:
+            return self._unheld(candidates, unreadable=Unheld.UNREADABLE in answers)
+        (pid,) = pids
+        uid = next(candidate.uid for candidate in candidates if found[candidate.inode] == pid)
+        owner = self._identities.owner(pid, uid)
+        return Verdict(Attribution.EXITED) if owner is None else Verdict(None, owner)
+
+    def _unheld(self, candidates: list[_Socket], *, unreadable: bool) -> Verdict:
+        owners = {self._identities.of_cgroup(each.cgroup, each.uid) for each in candidates}
+        if len(owners) == 1 and (owner := owners.pop()) is not None:
+            return Verdict(Attribution.CGROUP, owner)
+        if unreadable:
+            return Verdict(Attribution.NO_PERMISSION)
+        now = self._clock()
+        for each in candidates:
+            if each.inode not in self._unheld_since_s:
+                self._unheld_since_s[each.inode] = now
+        if all(now - self._unheld_since_s[each.inode] >= STILL_S for each in candidates):
+            return Verdict(Attribution.KERNEL)
+        return Verdict(Attribution.PENDING, final=False)
