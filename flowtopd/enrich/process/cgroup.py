@@ -81,7 +81,7 @@ class Cgroups:
     def members(self, cgroup_id: int) -> list[Pid]:
         """The processes of a cgroup; none where they are many, so that this is a shortcut for who looks for one."""
         path = self._path(cgroup_id)
-        if self._mount is None or path is None or path == "/":
+        if self._mount is None or path is None:
             return []
         try:
             lines = procfs.read(f"{self._mount}{path}/cgroup.procs", _FILE_BYTES).split()

@@ -7,7 +7,7 @@ An address is printed as one 32-bit word, or four, each as the processor reads i
 a word come in reverse. Ports are numbers. All tables have these fields; `icmp` has the echo id in place of a port.
 
 What the tables do not tell: `ifindex` and `cgroup` are 0. `v6only` is set where an IPv4 socket has the same port on all
-addresses, which the kernel allows only beside an IPv6 socket that leaves IPv4 alone.
+addresses: beside it an IPv6 socket gets no IPv4, whether it was bound so or not.
 """
 
 import socket

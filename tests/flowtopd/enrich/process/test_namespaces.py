@@ -1,6 +1,7 @@
 """flowtopd.enrich.process.namespaces: whose address this is, and what is open there; seen from outside."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -119,14 +120,15 @@ def test_a_namespace_that_has_gone_owns_nothing_and_has_no_sockets(container: Na
 
 def test_when_the_processes_that_we_knew_exit_another_one_serves(container: Namespace, clock: Clock) -> None:
     namespaces = Namespaces(clock=clock)
-    known = [container.popen(["sleep", "60"]) for _ in range(8)]
+    for _ in range(8):
+        container.popen(["sleep", "60"])
     wait_until(lambda: len(container.pids()) == 9)
     assert ask(namespaces, V4) == [netns_of(container)]
-    doors = set(namespaces._others[netns_of(container)].doors)
-    for process in known:
-        if process.pid in doors:
-            stop_process(process)
-    # the fixture's own process may be one of them; the rest of the eight is enough
+    doors = namespaces._others[netns_of(container)].doors
+    assert len(doors) < len(container.pids())
+    for pid in doors:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(doors) & set(container.pids()))
     for _ in range(2):
         clock.now += REFRESH_S
         found = ask(namespaces, V4)
@@ -165,9 +167,14 @@ def test_questions_in_quick_succession_look_once(container: Namespace, clock: Cl
     """Forwarded traffic of an ordinary router asks again and again."""
     namespaces = Namespaces(clock=clock)
     assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), 0]
-    give(container, "10.93.1.9")
-    clock.now += REFRESH_S * 0.9
-    assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), 0]
+    with Namespace() as later:
+        give(later, "10.93.1.9")
+        later.popen(["sleep", "60"])
+        wait_until(lambda: bool(later.pids()))
+        clock.now += REFRESH_S * 0.9
+        assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), 0]
+        clock.now += REFRESH_S * 0.1
+        assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), netns_of(later)]
 
 
 def test_tables_are_read_for_a_tenth_of_the_time_at_most(container: Namespace, clock: Clock) -> None:

@@ -126,6 +126,16 @@ def test_an_ipv6_server_beside_an_ipv4_one_leaves_ipv4_to_it(host: Namespace, *,
 
 
 @pytest.mark.kernel
+def test_an_ipv6_socket_beside_one_of_a_single_ipv4_address_serves_ipv4(host: Namespace) -> None:
+    with host.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ipv6, host.socket(kind=socket.SOCK_DGRAM) as ipv4:
+        for each, local in ((ipv6, "::"), (ipv4, "127.0.0.1")):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind((local, 8081))
+        columns = parse(read(host))
+    assert columns["v6only"][columns["local_port"] == 8081].tolist() == [0, 0]
+
+
+@pytest.mark.kernel
 def test_the_tables_are_those_that_sock_diag_tells(host: Namespace) -> None:
     """The columns and dtypes of the other way to ask, so that one matcher serves both."""
     columns = parse(read(host))
