@@ -138,6 +138,10 @@ def dumped(family: int, protocol: int, states: int = ALL_STATES) -> Columns:
         return joined(decode_dump(block.data, block.seq, protocol) for block in blocks)
 
 
+def acknowledged(family: int) -> bool:
+    return TCP_FIN_WAIT1 not in dumped(family, 6)["state"]
+
+
 @pytest.fixture
 def crowd(namespace: Namespace) -> Iterator[Namespace]:
     """Sockets of every kind that sock_diag shows, in all states that are easily had."""
@@ -155,7 +159,7 @@ def crowd(namespace: Namespace) -> Iterator[Namespace]:
                 near.connect(listener.getsockname())
             accepted = stack.enter_context(listener.accept()[0])
             accepted.close()
-            wait_until(lambda family=family: TCP_FIN_WAIT1 not in dumped(family, 6)["state"])
+            wait_until(partial(acknowledged, family))
             for proto in (socket.IPPROTO_UDP, socket.IPPROTO_UDPLITE):
                 opened(family, socket.SOCK_DGRAM, proto).bind((address, 0))
                 opened(family, socket.SOCK_DGRAM, proto).connect((address, 9))
