@@ -69,12 +69,34 @@ class Daemon:
     log_level: LogLevel = LogLevel.INFO
 
 
+class Secret(str):
+    """A text that may be empty, and that no message shows."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Geoip:
+    """`[geoip]`: databases of countries, cities and networks.
+
+    `files` are asked before those in `directory`, where updates go. `mirrors` is geoip.conf. Number 0 and an empty key:
+    no account at MaxMind.
+    """
+
+    files: tuple[Path, ...] = ()
+    directory: Path = Path("/var/lib/flowtop")
+    mirrors: Path = Path("/etc/flowtop/geoip.conf")
+    account_id: int = 0
+    license_key: Secret = field(default=Secret(""))
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
     conntrack: Conntrack = field(default_factory=Conntrack)
     access: Access = field(default_factory=Access)
+    geoip: Geoip = field(default_factory=Geoip)
     daemon: Daemon = field(default_factory=Daemon)
 
 
@@ -154,7 +176,8 @@ def _section(kind: type[Any], section: str, table: Mapping[str, Any], lines: "_L
         try:
             checked[key] = _check_for(hints[key])(value)
         except ValueError as error:
-            raise lines.error(place, f"wants {error}, got {_shown(value)}") from None
+            got = "something else" if hints[key] is Secret else _shown(value)
+            raise lines.error(place, f"wants {error}, got {got}") from None
     return kind(**checked)
 
 
@@ -164,6 +187,10 @@ def _check_for(hint: Any) -> Callable[[Any], Any]:
         return lambda value: _same_type(value, bool, "true or false")
     if hint is str:
         return _text
+    if hint is Secret:
+        return _secret
+    if hint is Path:
+        return _path
     if hint is int:
         return lambda value: _same_type(value, int, "a whole number")
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -185,6 +212,18 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text that is not empty")
     return value
+
+
+def _secret(value: Any) -> Secret:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("a text of one line")
+    return Secret(value)
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str) or not Path(value).is_absolute() or "\0" in value:
+        raise ValueError("an absolute path")
+    return Path(value)
 
 
 def _choice(value: Any, choices: type[StrEnum]) -> StrEnum:

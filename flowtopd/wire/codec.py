@@ -22,8 +22,10 @@ from flowtopd.wire.messages import (
     FlowRequest,
     Hello,
     Message,
+    Progress,
     Query,
     Snapshot,
+    Update,
     ViewerMessage,
     Welcome,
 )
@@ -131,8 +133,8 @@ def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, An
     return {kind.TYPE: _parser(kind) for kind in kinds}
 
 
-_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest))
-_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Error))
+_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Update))
+_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Progress, Error))
 
 
 def _as_map(value: Any) -> dict[str, Any]:

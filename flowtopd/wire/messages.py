@@ -7,6 +7,8 @@
              ◀───────────────  snapshot  at once, then one an interval, newest only
       flow   ───────────────▶
              ◀───────────────  detail
+      update ───────────────▶
+             ◀───────────────  progress  until one has `ended`
 
 Rules: a field's annotation is its type on the wire (the codec checks it), a default makes it optional.
 Nothing here knows sockets, numpy or the kernel.
@@ -80,6 +82,13 @@ class FlowRequest:
 
     TYPE: ClassVar = "flow"
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Ask for new GeoIP databases. Only root and the group may; who asks while it runs hears how it goes on."""
+
+    TYPE: ClassVar = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,27 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the update of the GeoIP databases is.
+
+    With a `text` it is news, a line for a person that stays; `good` says whether it is good news. Without, it tells
+    how much of the file `what` has come: `done` and `total` in bytes, `rate` in bytes/s, `left` in seconds; None is
+    unknown. A viewer that reads slowly misses some of these, but no news. The last one has `ended`: True where all
+    went well, else False.
+    """
+
+    TYPE: ClassVar = "progress"
+    what: str = ""
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    left: float | None = None
+    text: str = ""
+    good: bool = True
+    ended: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """What went wrong, in one line for a person; `offset` is a position in the filter."""
 
@@ -167,6 +197,6 @@ class Error:
     offset: int | None = None
 
 
-ViewerMessage = Hello | Query | FlowRequest
-DaemonMessage = Welcome | Snapshot | Detail | Error
+ViewerMessage = Hello | Query | FlowRequest | Update
+DaemonMessage = Welcome | Snapshot | Detail | Progress | Error
 Message = ViewerMessage | DaemonMessage

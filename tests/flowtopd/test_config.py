@@ -11,7 +11,9 @@ from flowtopd.config import (
     ConfigError,
     Conntrack,
     Daemon,
+    Geoip,
     LogLevel,
+    Secret,
     SysctlMode,
     load,
     parse,
@@ -29,6 +31,13 @@ activate = true
 group = "wheel"
 others = "deny"
 
+[geoip]
+files = ["/srv/City.mmdb", "/srv/ASN.mmdb"]
+directory = "/srv/geoip"
+mirrors = "/srv/geoip.conf"
+account_id = 123456
+license_key = "secret"
+
 [daemon]
 log_level = "debug"
 """
@@ -44,6 +53,13 @@ def test_every_key_is_read() -> None:
     assert parse(FULL, FILE) == Config(
         conntrack=Conntrack(sysctl=SysctlMode.KEEP, activate=True),
         access=Access(group="wheel"),
+        geoip=Geoip(
+            files=(Path("/srv/City.mmdb"), Path("/srv/ASN.mmdb")),
+            directory=Path("/srv/geoip"),
+            mirrors=Path("/srv/geoip.conf"),
+            account_id=123456,
+            license_key=Secret("secret"),
+        ),
         daemon=Daemon(log_level=LogLevel.DEBUG),
     )
 
@@ -58,10 +74,10 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
     ("text", "line", "key", "says"),
     [
         ("[conntrak]\n", 1, "conntrak", "unknown section, did you mean conntrack?"),
-        ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, daemon"),
+        ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, geoip, daemon"),
         ("[conntrack]\n\nsysctls = 'keep'\n", 3, "conntrack.sysctls", "unknown key, did you mean sysctl?"),
         ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level"),
-        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, daemon"),
+        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, geoip, daemon"),
         (
             "[conntrack]\nsysctl = 'on'\n",
             2,
@@ -77,13 +93,18 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ),
         ("[conntrack]\nactivate = 'yes'\n", 2, "conntrack.activate", 'wants true or false, got "yes"'),
         ("[conntrack]\nactivate = 1\n", 2, "conntrack.activate", "wants true or false, got 1"),
+        ("[geoip]\ndirectory = 'geoip'\n", 2, "geoip.directory", 'wants an absolute path, got "geoip"'),
+        ("[geoip]\nfiles = '/a'\n", 2, "geoip.files", 'wants a list, got "/a"'),
+        ("[geoip]\nfiles = ['/a', 1]\n", 2, "geoip.files", "wants an absolute path, got ['/a', 1]"),
+        ("[geoip]\naccount_id = '1'\n", 2, "geoip.account_id", 'wants a whole number, got "1"'),
+        ("[geoip]\nlicense_key = 12345\n", 2, "geoip.license_key", "wants a text of one line, got something else"),
         ("[access]\ngroup = ''\n", 2, "access.group", 'wants a text that is not empty, got ""'),
         ("[access]\ngroup = true\n", 2, "access.group", "wants a text that is not empty, got true"),
         ("[access]\nothers = 'own'\n", 2, "access.others", '"own" is not supported yet, only "deny"'),
         ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny", got "all"'),
         ("access = 3\n", 1, "access", "wants to be a section, got 3"),
         ("[[access]]\n", 1, "access", "wants to be a section, got [{}]"),
-        ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, daemon"),
+        ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, geoip, daemon"),
         ("\nconntrack = {activat = true}\n", 2, "conntrack.activat", "unknown key, did you mean activate?"),
         ("\nconntrack.activate = 0\n", 2, "conntrack.activate", "wants true or false, got 0"),
         ("[conntrack.sysctl]\nx = 1\n", 1, "conntrack.sysctl", None),

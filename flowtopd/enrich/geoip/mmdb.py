@@ -98,9 +98,8 @@ class Mmdb:
         try:
             with maxminddb.open_database(f"/proc/self/fd/{self._descriptor}") as reader:
                 metadata = reader.metadata()
-        except (maxminddb.InvalidDatabaseError, ValueError, UnicodeError) as error:
-            what = str(error).replace(f"/proc/self/fd/{self._descriptor}", "the file")
-            raise BrokenDatabaseError(f"not a MaxMind DB file, or a damaged one ({what})") from None
+        except (maxminddb.InvalidDatabaseError, ValueError, UnicodeError):
+            raise BrokenDatabaseError("not a MaxMind DB file, or a damaged one") from None
         if metadata.record_size not in {24, 28, 32} or metadata.ip_version not in {4, 6} or metadata.node_count <= 0:
             raise BrokenDatabaseError("not a MaxMind DB file of a known layout")
         return metadata

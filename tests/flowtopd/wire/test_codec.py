@@ -21,10 +21,12 @@ from flowtopd.wire.messages import (
     FlowRequest,
     Hello,
     Message,
+    Progress,
     Query,
     Snapshot,
     Status,
     Totals,
+    Update,
     View,
     ViewerMessage,
     Welcome,
@@ -67,6 +69,7 @@ VIEWER: list[ViewerMessage] = [
     ),
     Query(protocols=(), families=(), fields=FLOW_FIELD_NAMES),
     FlowRequest(id="12:34"),
+    Update(),
 ]
 
 DAEMON: list[DaemonMessage] = [
@@ -98,6 +101,9 @@ DAEMON: list[DaemonMessage] = [
     ),
     Detail(id="1", flow={"src": "192.0.2.1", "sport": None}),
     Detail(id="gone", flow=None),
+    Progress(),
+    Progress(what="asn", done=2**40, total=2**41, rate=1.5, left=0.25),
+    Progress(text="country: up to date", good=False, ended=True),
     *(Error(code=code, message="one line", offset=None) for code in ErrorCode),
     Error(code=ErrorCode.FILTER, message="no such word", offset=4),
 ]
