@@ -2,16 +2,17 @@
 
     known, and its descriptor still reads the same ──▶ answered by one readlink
     else, in this order, until every socket has a holder:
-      1. the processes of the socket's cgroup, then those in which sockets were found lately   at most 512 descriptors
-      2. the processes that are new since the last look, or young                              always, all of them
-      3. all the others                                                                        at most twice a second
+      1. the processes of the socket's cgroup, where they are few         at most 512 descriptors, 2 ms
+      2. the processes that are new since the last look, or young         always, all of them
+      3. the processes in which sockets were found lately                 what is left of the 512 descriptors
+      4. all the others                                                   at most twice a second
 
-Where step 3 is needed but not allowed yet the answer is NOT_YET: ask again at the next tick. Only a whole walk can say
+Where step 4 is needed but not allowed yet the answer is NOT_YET: ask again at the next tick. Only a whole walk can say
 NOBODY, so no process is called gone by mistake. It stands for a second, then for twice as long each time, so that
 sockets of the kernel do not keep us walking.
 
 Several processes may hold one socket: forked servers, children that inherited it, systemd that passed it on. The
-answer is the one that started first, but pid 1 only where nobody else has it. Steps 1 and 2 see only a part of the
+answer is the one that started first, but pid 1 only where nobody else has it. Steps 1 to 3 see only a part of the
 processes; from what they find we climb to the parent as long as it has the same socket under the same number, which
 is how fork() leaves it, so that a child is not named instead of its parent. Not followed: a socket that an older
 process got under another number (SCM_RIGHTS, dup).
@@ -113,9 +114,12 @@ class Holders:
 
     def _search(self, inodes: list[int], cgroups: Sequence[int]) -> dict[int, Pid | Unheld]:
         search = Search(self._proc, inodes)
-        self._look_where_likely(search, cgroups)
+        members = (pid for cgroup in dict.fromkeys(cgroups) if cgroup for pid in self._cgroups.members(cgroup))
+        left = _look(search, members, _SHORTCUT_DESCRIPTORS)
         if not search.complete:
             search.look_at(self._arrivals.look())
+        if not search.complete:
+            _look(search, list(reversed(self._usual)), left)
         walked = not search.complete and self._walk(search)
         answers: dict[int, Pid | Unheld] = {}
         for inode in inodes:
@@ -126,14 +130,6 @@ class Holders:
             else:
                 answers[inode] = Unheld.NOT_YET
         return answers
-
-    def _look_where_likely(self, search: Search, cgroups: Sequence[int]) -> None:
-        left = _SHORTCUT_DESCRIPTORS
-        members = [pid for cgroup in dict.fromkeys(cgroups) if cgroup for pid in self._cgroups.members(cgroup)]
-        for pid in (*members, *reversed(self._usual)):
-            left -= search.look_within(pid, left)
-            if left <= 0 or search.complete:
-                return
 
     def _walk(self, search: Search) -> bool:
         """Look at all processes, if it is time; return whether that was done."""
@@ -179,3 +175,12 @@ class Holders:
         stands_s = min(last.stands_s * 2, longest) if last else shortest
         self._unheld[inode] = _Absence(why, self._clock() + stands_s, stands_s)
         return why
+
+
+def _look(search: Search, pids: Iterable[Pid], left: int) -> int:
+    """Look at processes while there are descriptors left to read; return how many that are."""
+    for pid in pids:
+        if left <= 0 or search.complete:
+            break
+        left -= search.look_within(pid, left)
+    return left
