@@ -1,11 +1,13 @@
 """The command line of flowtopd: arguments in, exit status out. Mistakes get one line, and a hint where there is one.
 
-Exit status: 0 fine, 1 cannot start or could not restore everything, 2 usage or configuration.
+Exit status: 0 fine, 1 cannot start, could not restore everything or update the databases, 2 usage or configuration,
+130 an update ended by Ctrl-C.
 """
 
 import argparse
 import errno
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,16 +17,20 @@ from typing import Final, NoReturn
 from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
 from flowtopd.config import Config, ConfigError, LogLevel, load
 from flowtopd.daemon import Place, check_kernel, run
+from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
+from flowtopd.wire.bar import Display
+from flowtopd.wire.messages import Progress
 from flowtopd.wire.version import VERSION
 
 SOCKET_NAME: Final = "flowtop.sock"
 
 CANNOT: Final = 1
 USAGE: Final = 2
+INTERRUPTED: Final = 130  # 128 + SIGINT
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--log-level", choices=list(LogLevel), help="least important message that is logged (default info)")
     option("--check-config", action="store_true", help="read the configuration, then exit")
     option("--restore", action="store_true", help="put back sysctls left by a killed daemon, then exit")
+    option("--update", action="store_true", help="fetch new GeoIP databases, then exit")
     option("--viewer-fd", type=int, metavar="FD", help="serve the one viewer on this connected socket, end with it")
     option("--version", action="version", version=f"flowtopd {VERSION}")
     return parser
@@ -77,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
     if options.restore:
         return _restore(options.runtime_dir)
+    if options.update:
+        return _update(config)
     return _run(config, options)
 
 
@@ -90,6 +99,24 @@ def _restore(runtime_dir: Path) -> int:
     for line in outcome.lines:
         print(f"flowtopd: {line}")
     return 0 if outcome.complete else CANNOT
+
+
+def _update(config: Config) -> int:
+    display = Display(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+
+    def tell(progress: Progress) -> None:
+        if progress.text and not progress.good:
+            print(display.clear(), end="", flush=True)
+            print(f"flowtopd: {progress.text}", file=sys.stderr, flush=True)
+        else:
+            print(display.show(progress), end="", flush=True)
+
+    try:
+        well = Update(config.geoip, tell).run()
+    except KeyboardInterrupt:
+        print(display.clear(), end="", flush=True)
+        return INTERRUPTED
+    return 0 if well else CANNOT
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
-"""How far an update is, as one line of a terminal. Both programs show it. Values in, text out.
+"""How an update is shown, on a terminal or in a log. Both programs show it so. Progress in, text to write out.
 
-asn      [███████████             ]  45 %   4.1 of 9.2 MB   1.2 MB/s   4 s left
+asn      [███████████             ]  45 %   4.1 of 9.2 MB   1.2 MB/s   4 s left      redrawn in its line
+asn: 4.1 of 9.2 MB                                                                   without a terminal: quarters
+asn: 9.2 MB of 2026-11-24 from mirror.example.org                                    news, each in a line that stays
 """
 
 from typing import Final
@@ -10,22 +12,60 @@ from flowtopd.wire.messages import Progress
 _BAR: Final = 24
 _MB: Final = 1_000_000
 _MINUTE_S: Final = 60
+_STEPS: Final = 4
+_CLEAR: Final = "\r\x1b[K"
+
+
+class Display:
+    """What was shown last. `width` of the terminal, None where there is none."""
+
+    def __init__(self, width: int | None) -> None:
+        self._width = width
+        self._drawn = False
+        self._step = ("", -1)
+
+    def clear(self) -> str:
+        """What takes the bar away, so that something else can be written."""
+        drawn, self._drawn = self._drawn, False
+        return _CLEAR if drawn else ""
+
+    def show(self, progress: Progress) -> str:
+        """What to write."""
+        if progress.text:
+            return f"{self.clear()}{progress.text}\n"
+        if progress.ended is not None:
+            return self.clear()
+        if self._width is not None:
+            self._drawn = True
+            return f"{_CLEAR}{bar(progress, self._width - 1)}"
+        return self._plain(progress)
+
+    def _plain(self, progress: Progress) -> str:
+        if not progress.total:
+            return ""
+        step = (progress.what, _STEPS * progress.done // progress.total)
+        if step == self._step or not step[1]:
+            return ""
+        self._step = step
+        return f"{progress.what}: {_amount(progress)}\n"
 
 
 def bar(progress: Progress, width: int) -> str:
     """The line, at most `width` characters."""
-    done = f"{progress.done / _MB:.1f}"
+    parts = [_amount(progress)]
     if progress.total:
         part = min(1.0, progress.done / progress.total)
-        drawn = f"[{'█' * int(part * _BAR):{_BAR}}] {part:4.0%}".replace("%", " %")
-        parts = [drawn, f"{done} of {progress.total / _MB:.1f} MB"]
-    else:
-        parts = [f"{done} MB"]
+        parts.insert(0, f"[{'█' * int(part * _BAR):{_BAR}}] {100 * part:3.0f} %")
     if progress.rate is not None:
         parts.append(f"{progress.rate / _MB:.1f} MB/s")
     if progress.left is not None:
         parts.append(f"{_time(progress.left)} left")
     return f"{progress.what:8} {'   '.join(parts)}"[:width]
+
+
+def _amount(progress: Progress) -> str:
+    done = f"{progress.done / _MB:.1f}"
+    return f"{done} of {progress.total / _MB:.1f} MB" if progress.total else f"{done} MB"
 
 
 def _time(seconds: float) -> str:

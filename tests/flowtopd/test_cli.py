@@ -1,7 +1,10 @@
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,9 @@ import pytest
 from flowtopd.wire.version import VERSION
 from testbed.daemon import ROOT, Daemon
 from testbed.netns import Namespace
+from testbed.terminal import Terminal
+from tests.flowtopd.enrich.geoip.databases import COUNTRY, write
+from tests.flowtopd.geoip_update.mirror import Mirror, Reply
 
 
 def flowtopd(*options: str | Path, namespace: Namespace | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,3 +105,54 @@ def test_a_runtime_directory_that_cannot_be_made_is_named(namespace: Namespace, 
     run = flowtopd("--runtime-dir", tmp_path / "file" / "run", namespace=namespace)
     assert run.returncode == 1
     assert lines_of(run)[0].startswith(f"flowtopd: {tmp_path}/file")
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    with Mirror().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def geoip(tmp_path: Path) -> Path:
+    """A configuration whose mirrors are in geoip.conf beside it, and whose databases go to lib."""
+    (tmp_path / "flowtopd.toml").write_text(
+        f'[geoip]\ndirectory = "{tmp_path}/lib"\nmirrors = "{tmp_path}/geoip.conf"\n', encoding="utf-8"
+    )
+    return tmp_path / "flowtopd.toml"
+
+
+@pytest.mark.kernel
+def test_an_update_says_what_it_did(geoip: Path, mirror: Mirror) -> None:
+    database = write(geoip.parent / "made", COUNTRY).read_bytes()
+    mirror.replies = {"/country.mmdb": Reply(database, headers={"ETag": '"1"'})}
+    (geoip.parent / "geoip.conf").write_text(f"two words\n{mirror.url}/country.mmdb\n")
+    run = flowtopd("--config", geoip, "--update")
+    assert run.returncode == 0
+    *_quarters, last = run.stdout.splitlines()
+    assert last == f"country: 0.0 MB of 2023-11-14 from {mirror.host}"
+    assert "\r" not in run.stdout
+    assert run.stderr.startswith(f"flowtopd: {geoip.parent}/geoip.conf:1: wants one host or URL a line")
+    assert (geoip.parent / "lib" / "country.mmdb").read_bytes() == database
+    assert flowtopd("--config", geoip, "--update").stdout == "country: up to date\n"
+
+
+def test_an_update_that_fails_says_why_in_a_line_and_exits_1(geoip: Path, mirror: Mirror) -> None:
+    (geoip.parent / "geoip.conf").write_text(f"{mirror.url}/country.mmdb\n")
+    run = flowtopd("--config", geoip, "--update")
+    assert run.returncode == 1
+    assert run.stderr == f"flowtopd: country: {mirror.host}: the server says 404 Not Found\n"
+    assert run.stdout == ""
+
+
+@pytest.mark.kernel
+def test_an_update_on_a_terminal_has_a_bar(geoip: Path, mirror: Mirror) -> None:
+    held = threading.Event()
+    mirror.replies = {"/country.mmdb": Reply(write(geoip.parent / "made", COUNTRY).read_bytes(), held=held)}
+    (geoip.parent / "geoip.conf").write_text(f"{mirror.url}/country.mmdb\n")
+    argv = [sys.executable, "-m", "flowtopd", "--config", str(geoip), "--update"]
+    with Terminal(argv, columns=90, rows=10, cwd=ROOT) as terminal:
+        terminal.wait_for(re.compile(r"country  \[█{11,12} +\]  50 %"))
+        held.set()
+        terminal.wait_for(f"country: 0.0 MB of 2023-11-14 from {mirror.host}")
+        assert terminal.exit_status() == 0
