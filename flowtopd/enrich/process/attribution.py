@@ -29,7 +29,7 @@ from flowtopd.netlink.nlmsg import Indices, MalformedMessage, NetlinkError
 from flowtopd.netlink.sock_diag import Columns, Question, empty, joined
 
 FEW: Final = 64
-"""Up to so many flows are asked for one by one, 6 µs each; beyond, one dump costs less."""
+"""One question costs 6 µs; beyond so many a dump costs less, unless there are thousands of sockets."""
 
 FLOW_COLUMNS: Final = (
     *("key", "proto", "family", "state", "start_ns", "icmp_id", "icmp_type"),
@@ -66,13 +66,19 @@ class Answers:
 
 
 class Attributor:
-    """Answers for flows. For one thread at a time, in the network namespace of the thread that uses it first."""
+    """Answers for flows. For one thread at a time, in the network namespace of the thread that uses it first.
 
-    def __init__(self, sockets: Sockets, verdicts: Verdicts, namespaces: Namespaces, is_local: IsLocal) -> None:
+    Up to `few` flows are asked for one by one.
+    """
+
+    def __init__(
+        self, sockets: Sockets, verdicts: Verdicts, namespaces: Namespaces, is_local: IsLocal, few: int = FEW
+    ) -> None:
         self._sockets = sockets
         self._verdicts = verdicts
         self._namespaces = namespaces
         self._is_local = is_local
+        self._few = few
         self._complaint = ""
 
     def close(self) -> None:
@@ -125,7 +131,7 @@ class Attributor:
         self._complaint = str(error)
 
     def _attribute_here(self, draft: "_Draft", rows: Indices, outbound: Mask, inbound: Mask) -> None:
-        if len(rows) <= FEW:
+        if len(rows) <= self._few:
             rows = self._ask(draft, rows, outbound, inbound)
         self._look_up(draft, rows, outbound, inbound)
         self._complaint = ""

@@ -88,12 +88,15 @@ class Verdicts:
         owners = {self._identities.of_cgroup(each.cgroup, each.uid) for each in candidates}
         if len(owners) == 1 and (owner := owners.pop()) is not None:
             return Verdict(Attribution.CGROUP, owner)
+        still = self._are_still_there(candidates)
         if unreadable:
-            return Verdict(Attribution.NO_PERMISSION)
+            return Verdict(Attribution.NO_PERMISSION, final=still)
+        return Verdict(Attribution.KERNEL) if still else Verdict(Attribution.PENDING, final=False)
+
+    def _are_still_there(self, candidates: list[_Socket]) -> bool:
+        """Whether these sockets, which have no holder, have been seen a while ago: those of an exited process go."""
         now = self._clock()
         for each in candidates:
             if each.inode not in self._unheld_since_s:
                 self._unheld_since_s[each.inode] = now
-        if all(now - self._unheld_since_s[each.inode] >= STILL_S for each in candidates):
-            return Verdict(Attribution.KERNEL)
-        return Verdict(Attribution.PENDING, final=False)
+        return all(now - self._unheld_since_s[each.inode] >= STILL_S for each in candidates)
