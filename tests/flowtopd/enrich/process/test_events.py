@@ -1,0 +1,317 @@
+"""flowtopd.enrich.process.events: the thread that finds processes while they live."""
+
+import contextlib
+import errno
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowtopd.enrich.process.attribution import Answers, Attributor
+from flowtopd.enrich.process.cgroup import Cgroups
+from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, Budget, Listening, Watcher
+from flowtopd.enrich.process.holders import Holders
+from flowtopd.enrich.process.identity import Identities
+from flowtopd.enrich.process.match import Mask
+from flowtopd.enrich.process.namespaces import Namespaces
+from flowtopd.enrich.process.sockets import Sockets
+from flowtopd.enrich.process.verdict import Verdicts
+from flowtopd.flows.dimensions import Attribution
+from flowtopd.netlink.datagrams import EVENTS, Subscription, open_new_flows
+from flowtopd.netlink.sock_diag import Columns
+from testbed.entries import mix
+from testbed.inject import inject
+from testbed.netns import Namespace, wait_until
+from testbed.programs import Program
+from tests.flowtopd.batches import Flow, batch
+from tests.flowtopd.netlink.ctmessages import tcp
+
+
+class Inbox:
+    """What the thread has said."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Answers | Listening] = queue.SimpleQueue()
+        self.put = self._queue.put
+
+    def get(self) -> Answers | Listening:
+        return self._queue.get(timeout=10)
+
+    def answers(self) -> Answers:
+        found = self.get()
+        assert isinstance(found, Answers)
+        return found
+
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+
+def everywhere(addresses: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> Mask:
+    return np.ones(len(addresses), np.bool_)
+
+
+def nowhere(addresses: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> Mask:
+    return np.zeros(len(addresses), np.bool_)
+
+
+def attributor(is_local: Callable[..., Mask] = everywhere) -> Attributor:
+    cgroups = Cgroups()
+    return Attributor(Sockets(), Verdicts(Holders(cgroups), Identities(cgroups)), Namespaces(), is_local)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@contextlib.contextmanager
+def running(watcher: Watcher) -> Iterator[Watcher]:
+    watcher.start()
+    try:
+        yield watcher
+    finally:
+        watcher.stop()
+
+
+@pytest.fixture
+def watcher(namespace: Namespace, inbox: Inbox) -> Iterator[Watcher]:
+    with namespace.entered(), running(Watcher(attributor(), inbox.put)) as made:
+        yield made
+
+
+CLIENT = """
+s = socket.create_connection(("127.0.0.1", {port}))
+say(s.getsockname()[1])
+"""
+
+
+@pytest.mark.kernel
+def test_who_opens_a_flow_is_found_before_any_tick(namespace: Namespace, watcher: Watcher, inbox: Inbox) -> None:
+    del watcher
+    with namespace.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with Program(namespace, CLIENT.format(port=server.getsockname()[1])) as program:
+            answers = inbox.answers()
+    assert answers.how.tolist() == [Attribution.EXACT]
+    assert [answers.owners[number].pid for number in answers.owner] == [program.pid]
+
+
+@pytest.mark.kernel
+def test_a_question_is_answered_between_events(watcher: Watcher, inbox: Inbox) -> None:
+    flows = batch(Flow("127.0.0.1", "127.0.0.1", 1, 2)).columns | {"key": np.array([77], np.uint64)}
+    watcher.ask(flows)
+    answers = inbox.answers()
+    assert (answers.keys.tolist(), answers.how.tolist()) == ([77], [Attribution.EXITED])
+
+
+@pytest.mark.kernel
+def test_the_listening_ports_are_told_when_asked_for(namespace: Namespace, watcher: Watcher, inbox: Inbox) -> None:
+    with namespace.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        watcher.ask_listening()
+        told = inbox.get()
+        assert isinstance(told, Listening)
+        assert told.ports[6] == {server.getsockname()[1]}
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+@pytest.mark.kernel
+def test_when_it_is_stopped_nothing_is_left_and_it_can_be_started_again(namespace: Namespace, inbox: Inbox) -> None:
+    with namespace.entered():
+        made = Watcher(attributor(), inbox.put)
+        threads, files = threading.active_count(), open_files()
+        for _ in range(3):
+            made.start()
+            made.start()
+            flows = batch(Flow("127.0.0.1", "127.0.0.1", 1, 2)).columns | {"key": np.array([77], np.uint64)}
+            made.ask(flows)
+            inbox.answers()
+            made.stop()
+            made.stop()
+            assert (threading.active_count(), open_files()) == (threads, files)
+        made.ask(flows)
+        assert inbox.empty(), "nobody is there to answer"
+
+
+@pytest.mark.kernel
+def test_while_nothing_happens_it_does_not_wake_up(watcher: Watcher, inbox: Inbox) -> None:
+    thread = next(each for each in threading.enumerate() if each.name == "processes")
+    watcher.ask_listening()
+    inbox.get()
+
+    def switched() -> int:
+        lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text(encoding="ascii").splitlines()
+        return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+
+    def asleep() -> bool:
+        stat = Path(f"/proc/self/task/{thread.native_id}/stat").read_text(encoding="ascii")
+        return stat.rpartition(")")[2].split()[0] == "S"
+
+    wait_until(asleep)
+    before = switched()
+    time.sleep(0.3)
+    assert switched() - before <= 1
+
+
+@pytest.mark.kernel
+def test_without_events_questions_are_answered_all_the_same(
+    namespace: Namespace, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused() -> Subscription:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with namespace.entered(), caplog.at_level(logging.WARNING):
+        made = Watcher(attributor(), inbox.put, refused)
+        for _ in range(2):
+            with running(made):
+                made.ask_listening()
+                assert isinstance(inbox.get(), Listening)
+    assert caplog.messages == ["no events of new flows: Operation not permitted"]
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends that keep the bounds of messages, the first one not blocking, with room for many."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    theirs.setsockopt(socket.SOL_SOCKET, 32, 1 << 22)  # SO_SNDBUFFORCE
+    with ours, theirs:
+        yield ours, theirs
+
+
+class Seen(Attributor):
+    """Keeps what it is asked for."""
+
+    def __init__(self) -> None:
+        cgroups = Cgroups()
+        super().__init__(Sockets(), Verdicts(Holders(cgroups), Identities(cgroups)), Namespaces(), everywhere)
+        self.flows = 0
+
+    def attribute_early(self, flows: Columns) -> Answers:
+        self.flows += len(flows["key"])
+        nothing = np.zeros(0, np.uint8)
+        return Answers(nothing.astype(np.uint64), nothing, nothing.astype(np.int32), nothing.astype(np.bool_), ())
+
+
+def event(number: int) -> bytes:
+    return tcp(number, seq=0, flags=0x600)
+
+
+@pytest.mark.kernel
+def test_an_event_that_makes_no_sense_is_named_once_and_the_next_is_handled(
+    inbox: Inbox, line: tuple[socket.socket, socket.socket], caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, theirs = line
+    seen = Seen()
+    with caplog.at_level(logging.WARNING), running(Watcher(seen, inbox.put, lambda: Subscription(lambda: ours))):
+        for number in range(3):
+            theirs.send(event(number)[:-4])
+        wait_until(lambda: bool(caplog.messages))
+        theirs.send(event(9))
+        wait_until(lambda: seen.flows == 1)
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("an event that makes no sense: ")
+
+
+@pytest.mark.kernel
+def test_when_events_end_questions_are_answered_all_the_same(
+    namespace: Namespace, inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Subscription):
+        def receive(self) -> tuple[memoryview, object]:  # type: ignore[override]
+            raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        namespace.entered(),
+        caplog.at_level(logging.WARNING),
+        running(Watcher(attributor(nowhere), inbox.put, Broken)) as made,
+    ):
+        inject(namespace, mix(1))
+        wait_until(lambda: bool(caplog.messages))
+        made.ask_listening()
+        assert isinstance(inbox.get(), Listening)
+    assert caplog.messages == ["no more events of new flows: Input/output error"]
+
+
+@pytest.mark.kernel
+def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    seen = Seen()
+    work_s, now_s = count(), count()
+    # a turn is 0.15 s of work, while hardly any time goes by: it is followed by a rest of 0.2 s
+    made = Watcher(
+        seen, inbox.put, lambda: Subscription(lambda: ours), lambda: next(now_s) / 1e6, lambda: next(work_s) * 0.15
+    )
+    for number in range(3 * EVENTS):
+        theirs.send(event(number))
+    with running(made):
+        wait_until(lambda: seen.flows + made.passed_over == 3 * EVENTS, timeout=30)
+    assert made.passed_over > 0
+    assert seen.flows >= EVENTS
+
+
+@pytest.mark.kernel
+def test_a_storm_of_new_flows_costs_no_more_than_its_share(namespace: Namespace, inbox: Inbox) -> None:
+    """100 000 flows a second are more than any machine makes: what cannot be handled is passed over or lost."""
+    with namespace.entered(), running(Watcher(attributor(), inbox.put)) as made:
+        thread = next(each for each in threading.enumerate() if each.name == "processes")
+
+        def work_s() -> float:
+            fields = Path(f"/proc/self/task/{thread.native_id}/stat").read_text(encoding="ascii").rpartition(")")[2]
+            return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+        began_s = time.monotonic()
+        inject(namespace, mix(30_000))
+        wait_until(lambda: made.passed_over + made.lost > 0)
+        made.ask_listening()
+        while not isinstance(inbox.get(), Listening):
+            pass
+        assert work_s() <= BURST_S + BUSY_SHARE * (time.monotonic() - began_s) + 0.15
+
+
+@pytest.mark.kernel
+def test_lost_events_are_counted_over_restarts(namespace: Namespace, inbox: Inbox) -> None:
+    def small() -> Subscription:
+        def opened() -> socket.socket:
+            made = open_new_flows()
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+            return made
+
+        return Subscription(opened)
+
+    with namespace.entered():
+        made = Watcher(attributor(nowhere), inbox.put, small)
+        with running(made):
+            inject(namespace, mix(500))
+            wait_until(lambda: made.lost > 0)
+        lost = made.lost
+        assert lost > 0
+        with running(made):
+            assert made.lost >= lost
+
+
+def test_a_budget_saves_up_for_a_burst_and_then_keeps_to_its_share() -> None:
+    now_s = [0.0]
+    budget = Budget(0.25, 0.1, lambda: now_s[0])
+    now_s[0] = 1000.0
+    budget.spend(0.1)
+    assert budget.rest_s() == 0
+    budget.spend(0.05)
+    assert budget.rest_s() == pytest.approx(0.2)
+    now_s[0] += 0.1
+    assert budget.rest_s() == pytest.approx(0.1)
+    now_s[0] += 0.1
+    assert budget.rest_s() == pytest.approx(0.0)
