@@ -1,8 +1,8 @@
 """The command `flowtop`: from argv to a viewer or to batch output, and an exit status.
 
-Status: 0 fine, also when the reader of a pipe is gone; 1 the daemon cannot be reached or was lost, or a private one
-cannot be had; 2 usage; 130 batch output ended by Ctrl-C, as a shell expects. Every failure is one line on stderr, and
-at most one more that helps.
+Status: 0 fine, also when the reader of a pipe is gone; 1 the daemon cannot be reached or was lost, a private one
+cannot be had, or an update has failed; 2 usage; 130 batch output or an update ended by Ctrl-C, as a shell expects.
+Every failure is one line on stderr, and at most one more that helps.
 
 prompt_toolkit is imported only where there is a screen, and after the first query is on its way.
 """
@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
-from flowtop_client import batch
+from flowtop_client import batch, update
 from flowtop_client.columns import flow_columns, needed_fields
 from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
 from flowtop_client.connection.private import PrivateDaemon
@@ -31,6 +31,7 @@ from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
 
 UNREACHABLE: Final = 1
+FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT
 
@@ -63,6 +64,7 @@ class Options:
     limit: int | None
     path: str | None
     standalone: bool
+    update: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -175,6 +177,7 @@ def _add_output(parser: _Parser) -> None:
     output.add_argument("--once", action="store_true", help="one snapshot with rates (two samples), then exit")
     output.add_argument("--limit", type=_limit, metavar="N", help="at most N rows (default: all)")
     other = parser.add_argument_group("other")
+    other.add_argument("-u", "--update", action="store_true", help="update the GeoIP databases through the daemon")
     other.add_argument(
         "--socket", metavar="PATH", help=f"the daemon's socket (default: $FLOWTOP_SOCKET, else {DEFAULT_SOCKET})"
     )
@@ -189,6 +192,8 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
     given = parser.parse_args(argv)
     if given.standalone and given.socket:
         parser.error("--standalone and --socket: a private daemon has no socket")
+    if given.update and given.standalone:
+        parser.error("--update and --standalone: without a daemon it is `flowtopd --update`")
     sort, descending = given.sort
     state = ViewState(
         protocols=ALL_PROTOCOLS if given.all else frozenset(given.protocols or {ProtocolGroup.TCP}),
@@ -203,7 +208,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         descending=descending,
     )
     form = given.form or (batch.Format.TEXT if given.once or not terminal else None)
-    return Options(state, form, given.once, given.limit, given.socket, given.standalone)
+    return Options(state, form, given.once, given.limit, given.socket, given.standalone, given.update)
 
 
 async def _serve(options: Options, target: str | socket.socket) -> None:
@@ -260,25 +265,28 @@ def _privately(options: Options) -> None:
         raise Unavailable(f"the private daemon failed: {said}" if said else lost.what, lost.hint)
 
 
-def _show(options: Options) -> None:
-    """Show what the system's daemon sees; for root without one, a private one's."""
+def _show(options: Options) -> int:
+    """Show what the system's daemon sees; for root without one, a private one's. Gives the exit status."""
+    path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET
+    if options.update:
+        return 0 if asyncio.run(update.run(path, sys.stdout, sys.stderr)) else FAILED
     if options.standalone:
         _privately(options)
-        return
-    path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET
+        return 0
     try:
         asyncio.run(_serve(options, path))
     except NoDaemon:
         if path != DEFAULT_SOCKET or os.geteuid() != 0:
             raise
         _privately(options)
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Gives the exit status."""
     options = parse(argv, terminal=sys.stdin.isatty() and sys.stdout.isatty())
     try:
-        _show(options)
+        status = _show(options)
         sys.stdout.flush()
     except batch.Refused as error:
         print(f"flowtop: {error}", file=sys.stderr)
@@ -292,4 +300,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return status

@@ -7,7 +7,6 @@ Exit status: 0 fine, 1 cannot start, could not restore everything or update the 
 import argparse
 import errno
 import logging
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from flowtopd.session.access import SocketInUseError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
-from flowtopd.wire.bar import Display
+from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.messages import Progress
 from flowtopd.wire.version import VERSION
 
@@ -102,14 +101,14 @@ def _restore(runtime_dir: Path) -> int:
 
 
 def _update(config: Config) -> int:
-    display = Display(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+    display = Display()
 
     def tell(progress: Progress) -> None:
         if progress.text and not progress.good:
             print(display.clear(), end="", flush=True)
             print(f"flowtopd: {progress.text}", file=sys.stderr, flush=True)
         else:
-            print(display.show(progress), end="", flush=True)
+            print(display.show(progress, terminal_width(sys.stdout)), end="", flush=True)
 
     try:
         well = Update(config.geoip, tell).run()

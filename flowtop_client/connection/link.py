@@ -2,8 +2,10 @@
 
     open()    ── hello, query ──▶          raises Unavailable: one line, and what helps
               ◀── welcome ──
-    events()  ◀── Snapshot, Detail, Error, and Up / Down as the connection comes and goes
+    events()  ◀── Snapshot, Detail, Progress, Error, and Up / Down as the connection comes and goes
     ask()     ── query ──▶                 the newest one is sent again after a reconnect
+
+An update may be asked for in place of the first query.
 
 Rules:
 - Reconnecting waits 0.1 s, then twice as long each time, up to 2 s, for ever. A connection that was handed over
@@ -27,8 +29,10 @@ from flowtopd.wire.messages import (
     Detail,
     Error,
     Hello,
+    Progress,
     Query,
     Snapshot,
+    Update,
     ViewerMessage,
     Welcome,
 )
@@ -71,7 +75,7 @@ class Down:
     hint: str = ""
 
 
-Event = Up | Down | Snapshot | Detail | Error
+Event = Up | Down | Snapshot | Detail | Progress | Error
 
 
 def refusal(error: OSError, path: str) -> Unavailable:
@@ -171,7 +175,7 @@ class Connection:
     def __init__(
         self,
         target: str | socket.socket,
-        query: Query,
+        query: Query | Update,
         *,
         first_wait_s: float = FIRST_WAIT_S,
         client: str = "flowtop",

@@ -1,11 +1,12 @@
-"""How an update is shown, on a terminal or in a log. Both programs show it so. Progress in, text to write out.
+"""How an update is shown, on a terminal or in a log. Both programs show it so. A Progress in, text to write out.
 
 asn      [███████████             ]  45 %   4.1 of 9.2 MB   1.2 MB/s   4 s left      redrawn in its line
 asn: 4.1 of 9.2 MB                                                                   without a terminal: quarters
 asn: 9.2 MB of 2026-11-24 from mirror.example.org                                    news, each in a line that stays
 """
 
-from typing import Final
+import os
+from typing import Final, TextIO
 
 from flowtopd.wire.messages import Progress
 
@@ -16,11 +17,18 @@ _STEPS: Final = 4
 _CLEAR: Final = "\r\x1b[K"
 
 
-class Display:
-    """What was shown last. `width` of the terminal, None where there is none."""
+def terminal_width(stream: TextIO) -> int | None:
+    """The width of the terminal that this is now, None where it is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:  # io.UnsupportedOperation is one too
+        return None
 
-    def __init__(self, width: int | None) -> None:
-        self._width = width
+
+class Display:
+    """What was shown last."""
+
+    def __init__(self) -> None:
         self._drawn = False
         self._step = ("", -1)
 
@@ -29,15 +37,15 @@ class Display:
         drawn, self._drawn = self._drawn, False
         return _CLEAR if drawn else ""
 
-    def show(self, progress: Progress) -> str:
-        """What to write."""
+    def show(self, progress: Progress, width: int | None) -> str:
+        """What to write, to a terminal of this width, or to none."""
         if progress.text:
             return f"{self.clear()}{progress.text}\n"
         if progress.ended is not None:
             return self.clear()
-        if self._width is not None:
+        if width is not None:
             self._drawn = True
-            return f"{_CLEAR}{bar(progress, self._width - 1)}"
+            return f"{_CLEAR}{bar(progress, width - 1)}"
         return self._plain(progress)
 
     def _plain(self, progress: Progress) -> str:

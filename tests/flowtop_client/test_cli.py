@@ -31,6 +31,7 @@ SHORT = (
     "-s",
     "-b",
     "-t",
+    "-u",
     "-v",
     "-h",
     "--all",
@@ -40,6 +41,7 @@ SHORT = (
 LONG = (
     *("--ipv4", "--ipv6", "--tcp", "--udp", "--dccp", "--icmp", "--sctp", "--no-dns", "--no-geoip", "--show-src"),
     *("--bits", "--interval", "--csv", "--text", "--sort", "--limit", "--socket", "--standalone", "--loopback"),
+    "--update",
 )
 FLOWTOP = [sys.executable, "-m", "flowtop_client"]
 
@@ -99,7 +101,6 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
     [
         (["--jsno"], "unknown option --jsno\nflowtop: did you mean --json?"),
         (["-x"], "unknown option -x"),
-        (["-u"], "unknown option -u"),
         (["eth0"], "unexpected argument 'eth0'"),
         (["-t", "0"], "-t/--interval: '0' is no number of seconds from 0.1 to 3600"),
         (["-t", "0.09"], "from 0.1 to 3600"),

@@ -33,23 +33,23 @@ def test_a_bar(progress: Progress, line: str) -> None:
 
 
 def test_on_a_terminal_the_bar_is_redrawn_and_gives_way_to_news() -> None:
-    display = Display(80)
+    display = Display()
     first = Progress("asn", 1, 2)
-    assert display.show(first) == "\r\x1b[K" + bar(first, 79)
-    assert display.show(Progress(text="asn: there")) == "\r\x1b[Kasn: there\n"
-    assert display.show(Progress(text="city: there")) == "city: there\n"
-    display.show(first)
-    assert display.show(Progress(ended=True)) == "\r\x1b[K"
-    assert display.show(Progress(ended=True)) == ""
+    assert display.show(first, 80) == "\r\x1b[K" + bar(first, 79)
+    assert display.show(Progress(text="asn: there"), 80) == "\r\x1b[Kasn: there\n"
+    assert display.show(Progress(text="city: there"), 80) == "city: there\n"
+    display.show(first, 80)
+    assert display.show(Progress(ended=True), 80) == "\r\x1b[K"
+    assert display.show(Progress(ended=True), 80) == ""
 
 
 def test_without_a_terminal_there_are_lines_for_quarters_and_nothing_that_moves() -> None:
-    display = Display(None)
-    written = "".join(display.show(Progress("asn", done, 1_000_000)) for done in range(0, 1_000_001, 10_000))
+    display = Display()
+    written = "".join(display.show(Progress("asn", done, 1_000_000), None) for done in range(0, 1_000_001, 10_000))
     written += (
-        display.show(Progress("asn", 5))
-        + display.show(Progress(text="asn: there"))
-        + display.show(Progress(ended=True))
+        display.show(Progress("asn", 5), None)
+        + display.show(Progress(text="asn: there"), None)
+        + display.show(Progress(ended=True), None)
     )
     assert written.splitlines() == [
         "asn: 0.2 of 1.0 MB",
