@@ -292,7 +292,11 @@ def main(raw: int, out: int) -> int:
 
     job = read_job(sys.stdin.buffer.readline())
     client = Http(ssl.create_default_context())
-    confine(MAX_UNPACKED)
+    try:
+        confine(MAX_UNPACKED)
+    except OSError as error:
+        say(Failed(f"cannot give up the daemon's rights, and does not download with them: {error.strerror or error}"))
+        return 1
     with os.fdopen(raw, "r+b") as packed, os.fdopen(out, "r+b") as unpacked:
         try:
             say(fetch(job, client, packed, unpacked, say))

@@ -113,8 +113,7 @@ from flowtopd.geoip_update.job import Job
 with tempfile.TemporaryFile() as raw, tempfile.TemporaryFile() as out:
     with Child(Job(sys.argv[1], sys.argv[1] + '.sha256'), raw.fileno(), out.fileno()) as child:
         answers = child.answers()
-        next(answers)
-        print(child.pid, flush=True)
+        print(child.pid, next(answers), flush=True)
         list(answers)
 """
 
@@ -126,7 +125,17 @@ def test_it_ends_with_its_parent(mirror: Mirror) -> None:
     argv = [sys.executable, "-c", PARENT, f"{mirror.url}/x"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        pid = int(parent.stdout.readline().split()[0])
         assert status(pid)["State"][0] in "SR"
         parent.kill()
     wait_until(lambda: not Path(f"/proc/{pid}").exists() or status(pid)["State"].startswith("Z"))
+
+
+@pytest.mark.kernel
+def test_root_that_may_not_become_nobody_downloads_nothing(mirror: Mirror) -> None:
+    """Root in a service whose capabilities were cut down, without CAP_SETUID and CAP_SETGID."""
+    mirror.replies = {"/x": Reply(b"x" * 1000)}
+    argv = ["setpriv", "--bounding-set", "-setuid,-setgid", sys.executable, "-c", PARENT, f"{mirror.url}/x"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
+    assert "cannot give up the daemon's rights" in done.stdout
+    assert mirror.requests == []
