@@ -32,12 +32,14 @@ from typing import Final
 from flowtopd.collector import Collector
 from flowtopd.config import Config, SysctlMode
 from flowtopd.flows.snapshot import KernelState
+from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.session.access import listen, remove
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
+from flowtopd.session.updates import Updates
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
@@ -71,7 +73,7 @@ def run(config: Config, place: Place, program: str) -> None:
     gc.freeze()  # a full collection walks the modules, 10 ms in the middle of somebody's key press; they stay anyway
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
-        asyncio.run(_run(sysctls, sockets, place, program))
+        asyncio.run(_run(config, sysctls, sockets, place, program))
 
 
 def check_kernel() -> None:
@@ -130,14 +132,15 @@ def _warn(lines: tuple[str, ...]) -> None:
         log.warning("%s", line)
 
 
-async def _run(sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
+async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
     hub = Hub()
-    server = Server(hub, program)
     with (
+        Updates(lambda tell: Update(config.geoip, tell)) as updates,
         NetlinkSocket() as netlink,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
     ):
+        server = Server(hub, program, updates, config.access.group)
         for executor in (reader, thread):
             executor.submit(int).result()
         ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader), thread)

@@ -4,6 +4,8 @@ Rules
 1. A socket on which a daemon listens is never replaced; a dead one is. What is no socket is left alone.
 2. From the moment it can be connected to, the socket has its final owner and mode: it is bound with mode 0600, then
    given its group, then its mode, and listens last.
+3. Who a peer is, the kernel says. Only root, the daemon's own user and members of the group may make it do something
+   beyond showing, whoever may connect.
 """
 
 import contextlib
@@ -12,11 +14,17 @@ import grp
 import os
 import socket
 import stat
+import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 MODE: Final = 0o660
 BACKLOG: Final = 128
+
+SO_PEERGROUPS: Final = 59  # asm-generic/socket.h; Linux 4.13
+_UCRED: Final = struct.Struct("=iII")  # linux/socket.h: pid, uid, gid
+_MOST_GROUPS: Final = 1024  # bytes
 
 
 class SocketInUseError(Exception):
@@ -82,3 +90,32 @@ def remove(path: Path) -> None:
     """Remove the socket at the end."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a connection, as they were when they connected."""
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
+
+
+def peer(connected: socket.socket) -> Peer:
+    """Ask the kernel who is at the other end of a Unix socket."""
+    pid, uid, gid = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    groups = {gid}
+    with contextlib.suppress(OSError):  # ERANGE: more than 256 groups, which Python cannot ask for
+        packed = connected.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, _MOST_GROUPS)
+        groups.update(number for (number,) in struct.iter_unpack("=I", packed))
+    return Peer(pid, uid, frozenset(groups))
+
+
+def may_change(who: Peer, group: str) -> bool:
+    """Whether this peer may make the daemon change something, as an update of the databases does."""
+    if who.uid in {0, os.geteuid()}:
+        return True
+    try:
+        return grp.getgrnam(group).gr_gid in who.groups
+    except KeyError:
+        return False

@@ -2,15 +2,17 @@
 
     hello ─▶ receive ─┐                         ┌─▶ welcome
     query ─▶ receive ─┼─ newest query, request ─┼─▶ snapshot (in parts), error for a bad sort or filter
-    flow  ─▶ receive ─┘                         └─▶ detail
+    flow  ─▶ receive ─┤                         ├─▶ detail
+    update ▶ receive ─┘   hear, progress ───────┴─▶ progress
                           answers(newest tick, …)
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
 viewer has paused, answers come from the tick that it saw last. Receiving raises RemoteProtocolError for what ends
-the session.
+the session. Of an update the numbers replace one another, the news is kept, up to a limit that no update reaches.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,9 +32,11 @@ from flowtopd.wire.messages import (
     Error,
     FlowRequest,
     Hello,
+    Progress,
     Query,
     Snapshot,
     Status,
+    Update,
     ViewerMessage,
     Welcome,
 )
@@ -40,13 +44,17 @@ from flowtopd.wire.messages import (
 ROWS_A_PART: Final = 500
 """Rows of one frame: about 10 ms of work with all fields, after which other viewers get their turn."""
 
+_MOST_NEWS: Final = 200
+"""Lines about an update that wait for a viewer that does not read."""
+
 _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 
 
 class Conversation:
     """The state of one session."""
 
-    def __init__(self, server: str, host: str) -> None:
+    def __init__(self, server: str, host: str, *, may_update: bool = False) -> None:
+        self._may_update = may_update
         self._welcome = Welcome(PROTOCOL_VERSION, server, host)
         self._greeted = False
         self._pending: list[DaemonMessage] = []
@@ -55,6 +63,9 @@ class Conversation:
         self._query: Query | None = None
         self._answered = False
         self._shown: Published | None = None
+        self._news: deque[Progress] = deque(maxlen=_MOST_NEWS)
+        self._amount: Progress | None = None
+        self.wants_update = False
 
     @property
     def greeted(self) -> bool:
@@ -74,8 +85,20 @@ class Conversation:
             raise RemoteProtocolError(ErrorCode.STATE, "hello comes first")
         elif isinstance(message, FlowRequest):
             self._requested = message.id
+        elif isinstance(message, Update):
+            if not self._may_update:
+                raise RemoteProtocolError(ErrorCode.DENIED, "only root and members of the daemon's group may update")
+            self.wants_update = True
         else:
             self._ask(message)
+
+    def hear(self, progress: Progress) -> None:
+        """Pass on how the update goes that this viewer has asked for."""
+        if progress.text or progress.ended is not None:
+            self._news.append(progress)
+            self._amount = None
+        else:
+            self._amount = progress
 
     def _greet(self, hello: Hello) -> None:
         if self._greeted:
@@ -108,6 +131,11 @@ class Conversation:
         if self._complaint is not None:
             complaint, self._complaint = self._complaint, None
             yield complaint
+        while self._news:
+            yield self._news.popleft()
+        if self._amount is not None:
+            amount, self._amount = self._amount, None
+            yield amount
         if self._query is None or newest is None:
             return
         source = newest if self._shown is None or not self._query.paused else self._shown

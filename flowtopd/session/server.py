@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import socket
-import struct
-from typing import Final
 
+from flowtopd.session.access import may_change, peer
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
+from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
-
-_UCRED: Final = struct.Struct("=iII")  # linux/socket.h: pid, uid, gid
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +16,11 @@ log = logging.getLogger(__name__)
 class Server:
     """Makes a session of every connection."""
 
-    def __init__(self, hub: Hub, program: str) -> None:
+    def __init__(self, hub: Hub, program: str, updates: Updates, group: str) -> None:
         self._hub = hub
         self._program = program
+        self._updates = updates
+        self._group = group
         self._host = socket.gethostname()
 
     async def serve(self, listener: socket.socket) -> None:
@@ -49,11 +49,10 @@ class Server:
         await self._session(reader, writer)
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pid, uid, _gid = _UCRED.unpack(
-            writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        )
-        log.debug("viewer of uid %d, pid %d", uid, pid)
+        who = peer(writer.get_extra_info("socket"))
+        log.debug("viewer of uid %d, pid %d", who.uid, who.pid)
+        conversation = Conversation(self._program, self._host, may_update=may_change(who, self._group))
         try:
-            await serve_viewer(reader, writer, self._hub, Conversation(self._program, self._host))
+            await serve_viewer(reader, writer, self._hub, self._updates, conversation)
         except Exception:  # a mistake of ours in one session must not end the others
-            log.exception("session of uid %d, pid %d failed", uid, pid)
+            log.exception("session of uid %d, pid %d failed", who.uid, who.pid)

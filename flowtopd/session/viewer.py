@@ -1,6 +1,7 @@
 """One viewer's connection, from the first byte to the last. Nothing it sends or fails to read gets past this module.
 
     reading   bytes ─▶ frames ─▶ messages ─▶ Conversation.receive, wake the writer
+    updating  Updates, when the viewer has asked ─▶ Conversation.hear, wake the writer
     writing   wait to be woken ─▶ Conversation.answers with the newest tick ─▶ write, drain ─▶ again
 
 A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
@@ -10,14 +11,16 @@ A viewer that breaks the protocol gets one `error` and is closed.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
+from flowtopd.session.updates import Updates
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
-from flowtopd.wire.messages import Error
+from flowtopd.wire.messages import Error, Progress
 
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes that may wait for a slow reader, beside the frame that is being written."""
@@ -32,15 +35,31 @@ log = logging.getLogger(__name__)
 
 
 async def serve_viewer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hub: Hub, conversation: Conversation
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    hub: Hub,
+    updates: Updates,
+    conversation: Conversation,
 ) -> None:
     """Talk to a viewer until it leaves, breaks the protocol, or this task is cancelled; then close the connection."""
     writer.transport.set_write_buffer_limits(high=WRITE_BUFFER)
     wake = asyncio.Event()
+
+    def hear(progress: Progress) -> None:
+        conversation.hear(progress)
+        wake.set()
+
+    def received() -> None:
+        if conversation.wants_update:
+            conversation.wants_update = False
+            updates.join(hear)
+        hub.want(wake.set, conversation.interval_s)
+        wake.set()
+
     try:
         async with asyncio.TaskGroup() as both:
             writing = both.create_task(_write(writer, hub, conversation, wake))
-            await _read(reader, hub, conversation, wake)
+            await _read(reader, hub, conversation, wake.set, received)
             writing.cancel()
     except* RemoteProtocolError as group:
         await _say_goodbye(writer, group.exceptions[0])
@@ -49,13 +68,20 @@ async def serve_viewer(
     finally:
         if conversation.greeted:
             hub.leave(wake.set)
+        updates.leave(hear)
         writer.transport.abort()  # what it has not read by now it does not want
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
 
-async def _read(reader: asyncio.StreamReader, hub: Hub, conversation: Conversation, wake: asyncio.Event) -> None:
-    """Hear the viewer until it closes its end. Raises RemoteProtocolError."""
+async def _read(
+    reader: asyncio.StreamReader,
+    hub: Hub,
+    conversation: Conversation,
+    wake: Callable[[], None],
+    received: Callable[[], None],
+) -> None:
+    """Hear the viewer until it closes its end; call `received` after each message. Raises RemoteProtocolError."""
     frames = FrameReader(MAX_VIEWER_FRAME)
     try:
         async with asyncio.timeout(HELLO_S) as silence:
@@ -65,9 +91,8 @@ async def _read(reader: asyncio.StreamReader, hub: Hub, conversation: Conversati
                     conversation.receive(decode_viewer(body))
                     if not greeted:
                         silence.reschedule(None)
-                        hub.join(wake.set)
-                    hub.want(wake.set, conversation.interval_s)
-                    wake.set()
+                        hub.join(wake)
+                    received()
     except TimeoutError:
         raise RemoteProtocolError(ErrorCode.STATE, f"no hello within {HELLO_S:.0f} s") from None
 

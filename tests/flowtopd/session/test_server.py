@@ -13,6 +13,7 @@ import pytest
 from flowtopd.session import viewer
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
+from flowtopd.session.updates import Tell, Updates
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
@@ -48,6 +49,23 @@ class Peer:
         assert isinstance(await self.hear(), Welcome)
 
 
+class NoUpdate:
+    """Nobody asks for one here; test_updates.py has those who do."""
+
+    def __init__(self, _tell: Tell) -> None:
+        raise AssertionError
+
+    def run(self) -> bool:
+        raise AssertionError
+
+    def cancel(self) -> None:
+        raise AssertionError
+
+
+def server(hub: Hub) -> Server:
+    return Server(hub, "flowtopd test", Updates(NoUpdate), "no-such-group")
+
+
 class Scene:
     """A server, its hub, and a way to connect."""
 
@@ -75,7 +93,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         listener.listen(64)
         made = Scene(path)
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(Server(made.hub, "flowtopd test").serve(listener))
+            serving = tasks.create_task(server(made.hub).serve(listener))
             try:
                 yield made
             finally:
@@ -215,7 +233,7 @@ def test_a_private_daemon_serves_one_connected_socket_until_it_closes() -> None:
         ours, theirs = socket.socketpair()
         hub = Hub()
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(Server(hub, "flowtopd test").serve_one(theirs))
+            serving = tasks.create_task(server(hub).serve_one(theirs))
             peer = Peer(*await asyncio.open_unix_connection(sock=ours))
             await peer.greet()
             peer.writer.close()
