@@ -140,7 +140,7 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
     ):
-        server = Server(hub, program, updates, config.access.group)
+        server = Server(hub, program, lambda _addresses: None, updates, config.access.group)
         for executor in (reader, thread):
             executor.submit(int).result()
         ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader), thread)

@@ -4,7 +4,7 @@ Every wire field has one function here that makes a whole column of values for t
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
+from flowtopd.query.joins import JOINS
 from flowtopd.query.select import FAMILIES
-from flowtopd.wire.fields import FLOW_FIELD_NAMES
 
 Rows = NDArray[np.intp]
 _Render = Callable[[Snapshot, Rows], list[Any]]
@@ -23,9 +23,14 @@ _FAMILY_NAMES: Final = {number: str(family) for family, number in FAMILIES.items
 _IPV4_MAPPED: Final = 0xFFFF
 
 
-def render(snapshot: Snapshot, rows: Rows, fields: tuple[str, ...]) -> list[list[Any]]:
-    """Return one list of values for each of `rows`, in the order of `fields`. Raises KeyError on an unknown field."""
-    columns = [RENDERERS[field](snapshot, rows) for field in fields]
+def render(
+    snapshot: Snapshot, rows: Rows, fields: tuple[str, ...], hidden: Container[str] = frozenset()
+) -> list[list[Any]]:
+    """Return one list of values for each of `rows`, in the order of `fields`; those that are `hidden` are all None.
+
+    Raises KeyError on an unknown field.
+    """
+    columns = [(_unknown if field in hidden else RENDERERS[field])(snapshot, rows) for field in fields]
     return [list(values) for values in zip(*columns, strict=True)] if columns else [[] for _row in rows]
 
 
@@ -99,7 +104,7 @@ def _closed(_snapshot: Snapshot, rows: Rows) -> list[Any]:
 
 
 def _renderers() -> dict[str, _Render]:
-    renderers: dict[str, _Render] = dict.fromkeys(FLOW_FIELD_NAMES, _unknown)  # what no enricher fills yet is null
+    renderers: dict[str, _Render] = {field: join.values for field, join in JOINS.items()}
     renderers |= {name: _value(name, Has.PORTS) for name in ("sport", "dport", "reply_sport", "reply_dport")}
     renderers |= {name: _value(name, Has.ICMP) for name in ("icmp_type", "icmp_code", "icmp_id")}
     renderers |= {

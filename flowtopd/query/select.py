@@ -1,4 +1,7 @@
-"""Which flows a query means: protocol, family, active only, loopback. A filter will be one more mask here."""
+"""Which flows a query means: protocol, family, active only; loopback, and the daemon's own lookups with it.
+
+A filter will be one more mask here.
+"""
 
 import socket
 from collections.abc import Iterable
@@ -24,7 +27,7 @@ def select(snapshot: Snapshot, query: Query) -> Rows:
     if set(query.families) != set(Family):
         mask &= _members(FAMILIES[family] for family in query.families)[columns["family"]]
     if not query.loopback:
-        mask &= ~columns["loopback"]
+        mask &= ~(columns["loopback"] | columns["own"])
     if query.active:
         mask &= (columns["orig_rate"] > 0) | (columns["reply_rate"] > 0)  # unknown (NaN) is not active
     return np.flatnonzero(mask)

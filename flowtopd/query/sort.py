@@ -7,7 +7,7 @@ rows that are equal never change places.
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from flowtopd.flows.names import STATUS_BITS, nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
-from flowtopd.wire.fields import SORT_FIELDS, SORT_SUMS
+from flowtopd.query.joins import JOINS, Join
+from flowtopd.wire.fields import SORT_SUMS
 
 Rows = NDArray[np.intp]
 Values = NDArray[np.float64]
@@ -78,13 +79,12 @@ def _negative(key: _Key) -> _Key:
     return lambda snapshot, rows: -key(snapshot, rows)
 
 
-def _ranks(texts: Iterable[str | None]) -> Values:
-    """The rank of each text among all, NaN for None."""
-    listed = list(texts)
-    rank = {
-        text: float(position) for position, text in enumerate(sorted({text for text in listed if text is not None}))
-    }
-    return np.array([np.nan if text is None else rank[text] for text in listed])
+def _ranks(values: Iterable[Any]) -> Values:
+    """The rank of each value among all, all texts or all numbers; NaN for None."""
+    listed = list(values)
+    known = sorted({value for value in listed if value is not None})
+    rank = {value: float(position) for position, value in enumerate(known)}
+    return np.array([np.nan if value is None else rank[value] for value in listed])
 
 
 _STATES_RANKED: Final = 16
@@ -131,8 +131,12 @@ def _address(name: str) -> _Key:
     return key
 
 
-def _unknown(_snapshot: Snapshot, rows: Rows) -> Values:
-    return np.full(len(rows), np.nan)
+def _joined(join: Join) -> _Key:
+    def key(snapshot: Snapshot, rows: Rows) -> Values:
+        values, which = join.distinct(snapshot, rows)
+        return _ranks(values)[which] if len(values) else np.zeros(0)
+
+    return key
 
 
 def _constant(_snapshot: Snapshot, rows: Rows) -> Values:
@@ -144,7 +148,7 @@ def _sort_keys() -> dict[str, _Key]:
         name: _number(name, Has.COUNTERS) for name in ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
     }
     started = _number("start_ns", Has.START)
-    keys: dict[str, _Key] = dict.fromkeys(SORT_FIELDS, _unknown)  # what no enricher fills yet sorts as unknown
+    keys: dict[str, _Key] = {field: _joined(join) for field, join in JOINS.items()}
     keys |= counters
     keys |= {name: _number(name, Has.PORTS) for name in ("sport", "dport", "reply_sport", "reply_dport")}
     keys |= {name: _number(name, Has.ICMP) for name in ("icmp_type", "icmp_code", "icmp_id")}

@@ -13,14 +13,16 @@ the session. Of an update the numbers replace one another, the news is kept, up 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowtopd.flows.snapshot import Snapshot as FlowSnapshot
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.execute import Page, check, execute
+from flowtopd.query.joins import NAME_FIELDS, PLACE_FIELDS
 from flowtopd.query.rows import parse_flow_id, render
 from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -44,6 +46,9 @@ from flowtopd.wire.messages import (
 ROWS_A_PART: Final = 500
 """Rows of one frame: about 10 ms of work with all fields, after which other viewers get their turn."""
 
+WantNames = Callable[[list[tuple[int, int]]], None]
+"""Told the addresses, as halves of 128 bits, that a viewer sees with names on; must not block."""
+
 _MOST_NEWS: Final = 200
 """Lines about an update that wait for a viewer that does not read."""
 
@@ -53,9 +58,10 @@ _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 class Conversation:
     """The state of one session."""
 
-    def __init__(self, server: str, host: str, *, may_update: bool = False) -> None:
+    def __init__(self, server: str, host: str, want_names: WantNames, *, may_update: bool = False) -> None:
         self._may_update = may_update
         self._welcome = Welcome(PROTOCOL_VERSION, server, host)
+        self._want_names = want_names
         self._greeted = False
         self._pending: list[DaemonMessage] = []
         self._complaint: Error | None = None
@@ -145,7 +151,7 @@ class Conversation:
         if self._is_due(newest, pace_s):
             self._answered = True
             self._shown = source
-            yield from _snapshots(source, self._query, pace_s, viewers)
+            yield from _snapshots(source, self._query, pace_s, viewers, self._want_names)
 
     def _is_due(self, newest: Published, pace_s: float) -> bool:
         if not self._answered or self._shown is None:
@@ -157,12 +163,17 @@ class Conversation:
         return since_s > 0 and since_s >= self._query.interval - pace_s / 2
 
 
-def _snapshots(source: Published, query: Query, pace_s: float, viewers: int) -> Iterator[Snapshot]:
+def _snapshots(
+    source: Published, query: Query, pace_s: float, viewers: int, want_names: WantNames
+) -> Iterator[Snapshot]:
     """Yield the answer to a query in parts of ROWS_A_PART rows, at least one."""
     snapshot = source.tick.snapshot
     page = execute(source.results, query)
     status = _status(source.tick, page, pace_s, viewers)
     fields = query.fields or FLOW_FIELD_NAMES
+    hidden = {*(() if query.names else NAME_FIELDS), *(() if query.geoip else PLACE_FIELDS)}
+    if query.names and (shown := [at for field, at in NAME_FIELDS.items() if field in fields]):
+        want_names(_addresses(snapshot, page.rows, shown))
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
         yield Snapshot(
@@ -175,9 +186,18 @@ def _snapshots(source: Published, query: Query, pace_s: float, viewers: int) -> 
             totals=page.totals,
             fields=fields,
             offset=page.offset + start,
-            rows=render(snapshot, page.rows[start:end], fields),
+            rows=render(snapshot, page.rows[start:end], fields, hidden),
             more=end < len(page.rows),
         )
+
+
+def _addresses(snapshot: FlowSnapshot, rows: NDArray[np.intp], ends: Iterable[str]) -> list[tuple[int, int]]:
+    """The addresses, as halves, that these rows have in the columns `ends`; each once, in the order of the rows."""
+    numbers = np.stack([snapshot.columns[at][rows] for at in ends], axis=1).ravel()
+    _numbers, first = np.unique(numbers, return_index=True)
+    in_order = numbers[np.sort(first)]
+    halves = snapshot.dimensions.addresses["address"][in_order[in_order > 0]]
+    return [(high, low) for high, low in halves.tolist()]
 
 
 def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:

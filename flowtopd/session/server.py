@@ -5,7 +5,7 @@ import logging
 import socket
 
 from flowtopd.session.access import may_change, peer
-from flowtopd.session.conversation import Conversation
+from flowtopd.session.conversation import Conversation, WantNames
 from flowtopd.session.hub import Hub
 from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
@@ -16,9 +16,10 @@ log = logging.getLogger(__name__)
 class Server:
     """Makes a session of every connection."""
 
-    def __init__(self, hub: Hub, program: str, updates: Updates, group: str) -> None:
+    def __init__(self, hub: Hub, program: str, want_names: WantNames, updates: Updates, group: str) -> None:
         self._hub = hub
         self._program = program
+        self._want_names = want_names
         self._updates = updates
         self._group = group
         self._host = socket.gethostname()
@@ -51,7 +52,9 @@ class Server:
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = peer(writer.get_extra_info("socket"))
         log.debug("viewer of uid %d, pid %d", who.uid, who.pid)
-        conversation = Conversation(self._program, self._host, may_update=may_change(who, self._group))
+        conversation = Conversation(
+            self._program, self._host, self._want_names, may_update=may_change(who, self._group)
+        )
         try:
             await serve_viewer(reader, writer, self._hub, self._updates, conversation)
         except Exception:  # a mistake of ours in one session must not end the others

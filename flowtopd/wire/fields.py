@@ -68,6 +68,8 @@ FLOW_FIELDS: Final = (
     Field("src_org", Kind.TEXT, "organisation of the source's network"),
     Field("dst_org", Kind.TEXT, "organisation of the destination's network"),
     Field("service", Kind.TEXT, "name of the service port"),
+    Field("service_port", Kind.INT, "the port that is the service's: sport or dport"),
+    Field("service_by", Kind.TEXT, "how that was told: listening, known or lower"),
     Field("process", Kind.TEXT, "program on this host"),
     Field("pid", Kind.INT, "its process id"),
     Field("uid", Kind.INT, "user id of the socket's owner"),
@@ -77,6 +79,7 @@ FLOW_FIELDS: Final = (
     Field("attribution", Kind.TEXT, "how the process was found, or why it is unknown"),
     Field("device", Kind.TEXT, "LAN device of the local end"),
     Field("device_mac", Kind.TEXT, "its MAC address"),
+    Field("device_vendor", Kind.TEXT, "who made its network interface, from the MAC address"),
     Field("direction", Kind.TEXT, "outbound, inbound, forwarded or local"),
     Field("closed", Kind.BOOL, "destroyed, kept for a while with its final counters"),
 )

@@ -1,11 +1,15 @@
 """Batches and snapshots made of a few words, for the tests of what comes after the decoder."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from flowtopd.flows.addresses import AddressTable
+from flowtopd.flows.dimensions import Dimensions
+from flowtopd.flows.schema import JOINED
 from flowtopd.flows.snapshot import KernelState, Moment, Snapshot, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch
@@ -100,6 +104,16 @@ def snapshot(*flows: Flow, before: tuple[Flow, ...] = ()) -> Snapshot:
     if before:
         table.apply(batch(*before, at_s=9.0), moment(9.0))
     return table.apply(batch(*flows, at_s=10.0), moment(10.0))
+
+
+def joined(taken: Snapshot, dimensions: Dimensions | None = None, **columns: Sequence[int]) -> Snapshot:
+    """The same snapshot with these columns of `schema.JOINED`, and with its addresses in the address table."""
+    table = AddressTable()
+    ends: dict[str, Any] = {f"{end}_at": table.add(taken.columns[end]) for end in ("src", "dst", "reply_src")}
+    dimensions = dimensions or Dimensions()
+    given = {name: np.array(values, JOINED[name]) for name, values in columns.items()}
+    addresses = dimensions.addresses if len(dimensions.addresses["address"]) > 1 else table.columns
+    return replace(taken, columns=taken.columns | ends | given, dimensions=replace(dimensions, addresses=addresses))
 
 
 def tick(*flows: Flow, before: tuple[Flow, ...] = ()) -> Tick:

@@ -163,8 +163,9 @@ class Attributor:
             return
         flows = _chosen(draft.flows, rows)
         opener, opened = (self._namespaces.owning(flows[name]) for name in ("src", "reply_src"))
-        for netns in set(np.unique(np.concatenate((opener, opened))).tolist()) - {0}:
-            theirs = np.flatnonzero((opener == netns) | (opened == netns))
+        owner = np.where(opener > 0, opener, opened)  # from one container to another: it is the opener's
+        for netns in set(owner.tolist()) - {0}:
+            theirs = np.flatnonzero(owner == netns)
             sockets = self._namespaces.sockets(netns)
             matches = match(_chosen(flows, theirs), sockets, empty(), opener[theirs] == netns, opened[theirs] == netns)
             lost = matches.how == Attribution.EXITED

@@ -41,7 +41,7 @@ class Verdict:
     final: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Socket:
     inode: int
     uid: int
@@ -60,17 +60,25 @@ class Verdicts:
     def settle(self, matches: Matches, sets: Indices, sockets: Columns) -> list[Verdict]:
         """Return the verdict on each of these sets of candidates, which are not empty."""
         members = [matches.candidates(number) for number in sets.tolist()]
-        rows = np.concatenate(members) if members else np.zeros(0, np.intp)
-        cgroups = np.unique(sockets["cgroup"][rows]).tolist()
-        found = self._holders.find(set(sockets["inode"][rows].tolist()), cgroups)
-        # a loop a set, 3 µs each: the sockets of each flow are others
-        return [self._verdict(sockets, rows, found) for rows in members]
-
-    def _verdict(self, sockets: Columns, rows: Indices, found: dict[int, Pid | Unheld]) -> Verdict:
+        rows = np.concatenate(members)
         candidates = [
             _Socket(*values)
             for values in zip(*(sockets[name][rows].tolist() for name in ("inode", "uid", "cgroup")), strict=True)
         ]
+        found = self._holders.find({each.inode for each in candidates}, list({each.cgroup for each in candidates}))
+        owners: dict[tuple[Pid, int], Owner | None] = {}
+        verdicts, at = [], 0
+        for rows in members:
+            verdicts.append(self._verdict(candidates[at : at + len(rows)], found, owners))
+            at += len(rows)
+        return verdicts
+
+    def _verdict(
+        self,
+        candidates: list[_Socket],
+        found: dict[int, Pid | Unheld],
+        owners: dict[tuple[Pid, int], Owner | None],
+    ) -> Verdict:
         answers = {found[candidate.inode] for candidate in candidates}
         pids = {answer for answer in answers if not isinstance(answer, Unheld)}
         if Unheld.NOT_YET in answers:
@@ -81,7 +89,9 @@ class Verdicts:
             return self._unheld(candidates, unreadable=Unheld.UNREADABLE in answers)
         (pid,) = pids
         uid = next(candidate.uid for candidate in candidates if found[candidate.inode] == pid)
-        owner = self._identities.owner(pid, uid)
+        if (pid, uid) not in owners:  # who a process is, is asked for once in a turn
+            owners[pid, uid] = self._identities.owner(pid, uid)
+        owner = owners[pid, uid]
         return Verdict(Attribution.EXITED) if owner is None else Verdict(None, owner)
 
     def _unheld(self, candidates: list[_Socket], *, unreadable: bool) -> Verdict:

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from flowtopd.flows.addresses import AddressTable
+from flowtopd.flows.dimensions import Dimensions, Owner, Place
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.results import Results
-from flowtopd.session.conversation import ROWS_A_PART, Conversation
+from flowtopd.session.conversation import ROWS_A_PART, Conversation, WantNames
 from flowtopd.session.hub import Published
 from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -22,7 +24,7 @@ from flowtopd.wire.messages import (
     Snapshot,
     Welcome,
 )
-from tests.flowtopd.batches import Flow, moment, tick
+from tests.flowtopd.batches import Flow, joined, moment, tick
 
 HELLO = Hello(PROTOCOL_VERSION)
 FIRST = tick(Flow())
@@ -32,8 +34,12 @@ def later(seconds: float, seq: int = 2) -> Tick:
     return replace(FIRST, snapshot=replace(FIRST.snapshot, seq=seq, at=moment(10 + seconds)))
 
 
-def greeted() -> Conversation:
-    conversation = Conversation("flowtopd 0", "host")
+def _nobody(_addresses: list[tuple[int, int]]) -> None:
+    pass
+
+
+def greeted(want_names: WantNames = _nobody) -> Conversation:
+    conversation = Conversation("flowtopd 0", "host", want_names)
     conversation.receive(HELLO)
     assert heard(conversation) == [Welcome(PROTOCOL_VERSION, "flowtopd 0", "host")]
     return conversation
@@ -58,7 +64,7 @@ def test_hello_is_answered_with_welcome() -> None:
 @pytest.mark.parametrize("message", [Query(), FlowRequest("00")])
 def test_nothing_is_said_before_hello(message: Query | FlowRequest) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
-        Conversation("", "").receive(message)
+        Conversation("", "", _nobody).receive(message)
     assert caught.value.code is ErrorCode.STATE
 
 
@@ -72,7 +78,7 @@ def test_hello_is_said_once() -> None:
 @pytest.mark.parametrize(("version", "older"), [(PROTOCOL_VERSION - 1, "viewer"), (PROTOCOL_VERSION + 1, "daemon")])
 def test_another_version_is_told_which_side_is_older(version: int, older: str) -> None:
     with pytest.raises(RemoteProtocolError, match=f"the {older} is older") as caught:
-        Conversation("", "").receive(Hello(version))
+        Conversation("", "", _nobody).receive(Hello(version))
     assert caught.value.code is ErrorCode.VERSION
 
 
@@ -182,3 +188,50 @@ def test_a_flow_is_told_in_full_and_a_gone_one_is_said_to_be_gone() -> None:
         assert (detail.id, detail.flow is not None) == (wanted, there)
         if detail.flow is not None:
             assert tuple(detail.flow) == FLOW_FIELD_NAMES
+
+
+FAR, NEAR = (0, 0xFFFF_0101_0101), (0, 0xFFFF_0A00_0001)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (Query(fields=("dst_name",)), [FAR]),
+        (Query(fields=("src_name", "dst_name")), [NEAR, FAR]),
+        (Query(), [NEAR, FAR]),
+        (Query(names=False), None),
+        (Query(fields=("dst",)), None),
+        (Query(fields=("dst_name",), limit=0), []),
+    ],
+)
+def test_names_are_asked_for_what_is_shown_and_only_then(query: Query, wanted: list[tuple[int, int]] | None) -> None:
+    asked: list[list[tuple[int, int]]] = []
+    conversation = greeted(asked.append)
+    conversation.receive(query)
+    two = tick(Flow(), Flow(sport=2, ctid=2))
+    heard(conversation, replace(two, snapshot=joined(two.snapshot)))
+    assert asked == ([] if wanted is None else [wanted])
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        (Query(), ["one.example", "AU", "PL"]),
+        (Query(names=False), [None, "AU", "PL"]),
+        (Query(geoip=False), ["one.example", None, "PL"]),
+    ],
+)
+def test_what_a_viewer_does_not_want_to_see_is_null(query: Query, shown: list[str | None]) -> None:
+    table = AddressTable()
+    ids = table.add(FIRST.snapshot.columns["dst"])
+    for name in ("name", "place"):
+        table.put(name, ids, 1)
+    dimensions = Dimensions(
+        table.columns, (None, "one.example"), (Place(), Place("AU")), owners=(Owner(), Owner(1, 0, "PL"))
+    )
+    taken = joined(FIRST.snapshot, dimensions, dst_at=ids.tolist(), owner=[1])
+    conversation = greeted()
+    conversation.receive(replace(query, fields=("dst_name", "dst_country", "process")))
+    (answer,) = heard(conversation, replace(FIRST, snapshot=taken))
+    assert isinstance(answer, Snapshot)
+    assert answer.rows == [shown]

@@ -63,7 +63,7 @@ class NoUpdate:
 
 
 def server(hub: Hub) -> Server:
-    return Server(hub, "flowtopd test", Updates(NoUpdate), "no-such-group")
+    return Server(hub, "flowtopd test", lambda _addresses: None, Updates(NoUpdate), "no-such-group")
 
 
 class Scene:

@@ -158,7 +158,7 @@ def test_news_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def greeted(*, may_update: bool) -> Conversation:
-    conversation = Conversation("flowtopd 0", "host", may_update=may_update)
+    conversation = Conversation("flowtopd 0", "host", lambda _addresses: None, may_update=may_update)
     conversation.receive(Hello(PROTOCOL_VERSION))
     assert isinstance(heard(conversation)[0], Welcome)
     return conversation
@@ -181,7 +181,7 @@ def test_who_may_not_update_is_denied() -> None:
 
 def test_an_update_needs_no_query_and_comes_after_hello() -> None:
     with pytest.raises(RemoteProtocolError):
-        Conversation("", "", may_update=True).receive(Update())
+        Conversation("", "", lambda _addresses: None, may_update=True).receive(Update())
     conversation = greeted(may_update=True)
     conversation.receive(Update())
     assert conversation.wants_update
@@ -244,7 +244,7 @@ async def serving(path: Path, jobs: Jobs) -> AsyncIterator[Callable[[], Awaitabl
     with socket.socket(socket.AF_UNIX) as listener, Updates(jobs) as updates:
         listener.bind(str(path))
         listener.listen(64)
-        server = Server(Hub(), "flowtopd test", updates, "no-such-group")
+        server = Server(Hub(), "flowtopd test", lambda _addresses: None, updates, "no-such-group")
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(server.serve(listener))
             try:
