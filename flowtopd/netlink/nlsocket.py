@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Self
 
 from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError
 from flowtopd.netlink.recvmmsg import Slots
-from flowtopd.netlink.uapi import NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NLMSG_DONE, NLMSG_ERROR
+from flowtopd.netlink.uapi import NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_SOCK_DIAG, NLMSG_DONE, NLMSG_ERROR
 
 SLOT: Final = 32 * 1024
 """Bytes of the longest read."""
@@ -54,6 +54,11 @@ def open_netfilter() -> socket.socket:
 def open_sock_diag() -> socket.socket:
     """Open a socket for sock_diag in the network namespace of this thread."""
     return _open(NETLINK_SOCK_DIAG)
+
+
+def open_route() -> socket.socket:
+    """Open a socket for rtnetlink in the network namespace of this thread."""
+    return _open(NETLINK_ROUTE)
 
 
 def _open(family: int) -> socket.socket:

@@ -7,6 +7,7 @@ SO_RCVBUFFORCE: Final = 33
 AF_INET: Final = 2
 AF_INET6: Final = 10
 SOL_NETLINK: Final = 270
+NETLINK_ROUTE: Final = 0
 NETLINK_SOCK_DIAG: Final = 4
 NETLINK_NETFILTER: Final = 12
 
@@ -142,3 +143,50 @@ TCP_TIME_WAIT: Final = 6
 TCP_CLOSE: Final = 7
 TCP_LISTEN: Final = 10
 TCP_NEW_SYN_RECV: Final = 12
+
+# linux/if.h
+IFF_LOOPBACK: Final = 0x8
+IFF_POINTOPOINT: Final = 0x10
+IFF_NOARP: Final = 0x80
+
+# linux/rtnetlink.h
+RTM_NEWLINK: Final = 16
+RTM_GETLINK: Final = 18
+RTM_NEWADDR: Final = 20
+RTM_GETADDR: Final = 22
+RTM_NEWROUTE: Final = 24
+RTM_GETROUTE: Final = 26
+RTM_NEWNEIGH: Final = 28
+RTM_GETNEIGH: Final = 30
+
+RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
+
+RT_TABLE_MAIN: Final = 254
+RTN_UNICAST: Final = 1
+
+RTA_DST: Final = 1
+RTA_OIF: Final = 4
+RTA_GATEWAY: Final = 5
+RTA_MULTIPATH: Final = 9
+RTA_TABLE: Final = 15
+RTA_VIA: Final = 18
+
+# linux/if_link.h
+IFLA_ADDRESS: Final = 1
+IFLA_IFNAME: Final = 3
+IFLA_EXT_MASK: Final = 29
+
+# linux/if_addr.h
+IFA_ADDRESS: Final = 1
+IFA_LOCAL: Final = 2
+IFA_BROADCAST: Final = 4
+
+# linux/neighbour.h
+NDA_DST: Final = 1
+NDA_LLADDR: Final = 2
+
+NUD_REACHABLE: Final = 0x02
+NUD_STALE: Final = 0x04
+NUD_DELAY: Final = 0x08
+NUD_PROBE: Final = 0x10
+NUD_PERMANENT: Final = 0x80
