@@ -5,7 +5,8 @@ Rules:
   Only the table waits for the last part: its columns are as wide as their longest text.
 - `--once` waits for the first snapshot with rates. Without it, output goes on until the reader is gone or Ctrl-C.
 - JSON is ASCII, and text from the network is cleaned in CSV and in the table: the output may end up on a terminal.
-- CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`.
+- CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`. A text that a
+  spreadsheet would take for a formula gets a `'` in front: a stranger chooses the name of an address. JSON is exact.
 - The table has no blanks inside its values. Into a pipe it has every column at full width; on a terminal it fits.
 """
 
@@ -18,9 +19,11 @@ from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol, TextIO
 
-from flowtop_client.columns import Align, Placed, Row, Units, cells, cut, fit, flow_columns, needed_fields
+from flowtop_client.columns.column import Align, Column, Row, Units, cells, needed_fields
+from flowtop_client.columns.fit import Placed, cut, fit, speaking
+from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection.link import Connection, Down, Unavailable
-from flowtop_client.humanize import UNKNOWN, clean
+from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
@@ -37,6 +40,8 @@ _STATUS_KEYS: Final = (
     "tick_seconds",
     "viewers",
 )
+_FORMULA: Final = ("=", "+", "-", "@")  # https://owasp.org/www-community/attacks/CSV_Injection
+_COMBINING: Final = frozenset({"Mn", "Me"})  # drawn over the character before
 _UNLIMITED_WIDTH: Final = 1_000_000
 
 
@@ -134,7 +139,7 @@ def _csv_value(value: Any) -> Any:
         case bool():
             return "true" if value else "false"
         case str():
-            return clean(value)
+            return f"'{clean(value)}" if value.startswith(_FORMULA) else clean(value)
         case list():
             return "|".join(value)
         case _:
@@ -144,9 +149,9 @@ def _csv_value(value: Any) -> Any:
 class TextWriter:
     """The table, with its titles, and an empty line between two snapshots."""
 
-    def __init__(self, out: TextIO, *, source: bool, units: Units, width: int | None) -> None:
+    def __init__(self, out: TextIO, columns: tuple[Column, ...], units: Units, width: int | None) -> None:
         self._out = out
-        self._columns = flow_columns(source=source)
+        self._columns = columns
         self._units = units
         self._width = width
         self._table: list[list[str]] = []
@@ -164,8 +169,13 @@ class TextWriter:
     def end(self) -> None:
         """The titles and the rows."""
         by_column = zip(*self._table, strict=True) if self._table else ((),) * len(self._columns)
-        contents = [max((text_width(text) for text in texts if text != UNKNOWN), default=0) for texts in by_column]
-        placed = fit(self._columns, contents, self._width or _UNLIMITED_WIDTH)
+        contents = [
+            max((text_width(text) for text in texts if text not in column.blank), default=0)
+            for column, texts in zip(self._columns, by_column, strict=True)
+        ]
+        at = range(len(contents)) if self._width is None else speaking(self._columns, contents)
+        columns, widths = [self._columns[place] for place in at], [contents[place] for place in at]
+        placed = fit(columns, widths, self._width or _UNLIMITED_WIDTH)
         index = [self._columns.index(place.column) for place in placed]
         self._out.write(self._between + _line(placed, [place.column.title for place in placed]))
         self._out.writelines(_line(placed, [row[at] for at in index]) for row in self._table)
@@ -177,7 +187,8 @@ def text_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+        0 if unicodedata.category(char) in _COMBINING else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
     )
 
 
@@ -190,9 +201,13 @@ def _line(placed: Iterable[Placed], texts: Row) -> str:
     return " ".join(parts).rstrip() + "\n"
 
 
+def _columns(state: ViewState) -> tuple[Column, ...]:
+    return flow_columns(source=state.source, names=state.names, geoip=state.geoip)
+
+
 def query_of(state: ViewState, form: Format, limit: int | None) -> Query:
     """What `state` asks for, as every row up to `limit` with the fields that `form` needs."""
-    fields = needed_fields(flow_columns(source=state.source)) if form is Format.TEXT else FLOW_FIELD_NAMES
+    fields = needed_fields(_columns(state)) if form is Format.TEXT else FLOW_FIELD_NAMES
     return replace(query_for(state), offset=0, limit=limit, fields=fields)
 
 
@@ -204,7 +219,7 @@ def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width:
         case Format.CSV:
             return CsvWriter(out)
         case Format.TEXT:
-            return TextWriter(out, source=state.source, units=Units(state.bits), width=width)
+            return TextWriter(out, _columns(state), Units(state.bits), width)
 
 
 async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool) -> None:

@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from flowtop_client import batch, update
-from flowtop_client.columns import flow_columns, needed_fields
+from flowtop_client.columns.column import needed_fields
+from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
 from flowtop_client.connection.private import PrivateDaemon
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState, query_for, starts_descending

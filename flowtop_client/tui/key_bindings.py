@@ -10,6 +10,7 @@ from typing import Final
 
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from flowtop_client.columns.flows import GUESSED, NO_PROCESS
 from flowtop_client.tui.widgets.manual import Section
 from flowtop_client.view_state.moves import Action
 
@@ -55,6 +56,8 @@ DISPLAY: Final = (
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
     Key(("a",), "a", "Only flows with a rate", Action.ACTIVE),
     Key(("s",), "s", "Show the source side too", Action.SOURCE),
+    Key(("n",), "n", "Names or addresses", Action.NAMES),
+    Key(("G", "g"), "G, g", "Countries and networks", Action.GEOIP),
 )
 
 PROTOCOLS: Final = (
@@ -70,7 +73,8 @@ _SECTIONS: Final = (("Navigation", NAVIGATION), ("Display", DISPLAY), ("Protocol
 
 HELP: Final[tuple[Section, ...]] = (
     *((heading, tuple((key.shown, key.meaning) for key in keys)) for heading, keys in _SECTIONS),
-    ("Columns", (("→ ←", "to ADDRESS, and back"),)),
+    ("In place of a process", tuple(NO_PROCESS.values())),
+    ("Columns", (("→ ←", "to ADDRESS, and back"), (f"ssh{GUESSED}", "A guess: the lower port"))),
 )
 
 

@@ -153,6 +153,8 @@ def _footer(state: ViewState, width: int) -> Line:
         ("loopback", state.loopback),
         ("source", state.source),
         ("bits/s", state.bits),
+        ("no names", not state.names),
+        ("no GeoIP", not state.geoip),
     )
     toggles += [name for name, is_on in flags if is_on]
     left = [

@@ -32,6 +32,8 @@ class Action(StrEnum):
     BITS = "bits"
     ACTIVE = "active"
     SOURCE = "source"
+    NAMES = "names"
+    GEOIP = "geoip"
     PAUSE = "pause"
     SORT_LEFT = "sort-left"
     SORT_RIGHT = "sort-right"
@@ -123,6 +125,8 @@ MOVES: Final[dict[Action, Move]] = {
     Action.BITS: lambda state: _changed(state, bits=not state.bits),
     Action.ACTIVE: lambda state: _to_top(state, active=not state.active),
     Action.SOURCE: lambda state: _changed(state, source=not state.source, skipped=0),
+    Action.NAMES: lambda state: _changed(state, names=not state.names, skipped=0),
+    Action.GEOIP: lambda state: _changed(state, geoip=not state.geoip, skipped=0),
     Action.PAUSE: lambda state: _changed(state, paused=not state.paused),
     Action.SORT_LEFT: _sort_by(-1),
     Action.SORT_RIGHT: _sort_by(1),

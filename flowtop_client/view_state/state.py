@@ -47,6 +47,9 @@ _NUMBERS: Final = {
     ProtocolGroup.SCTP: frozenset({132}),
 }
 
+_SOURCE_NAME: Final = "src_name"
+"""Asked for only while the source side is shown: the daemon looks up what is asked for, and asks strangers for it."""
+
 ALL_PROTOCOLS: Final = frozenset(ProtocolGroup)
 
 
@@ -173,7 +176,7 @@ def query_for(state: ViewState) -> Query:
         limit=window_height(state.page),
         interval=state.interval,
         paused=state.paused,
-        fields=state.fields,
+        fields=tuple(field for field in state.fields if state.source or field != _SOURCE_NAME),
     )
 
 
@@ -200,4 +203,4 @@ def settled(old: ViewState, new: ViewState) -> ViewState:
 
 def _rows_meant(query: Query) -> Query:
     """A query without what does not change which rows stand where."""
-    return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0)
+    return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=())

@@ -2,7 +2,7 @@
 
 It answers a hello with a welcome and a query with a snapshot of its window, slow and obvious: sorted and cut in plain
 Python. `push` sends the next snapshot to everybody. Run as a program it serves made-up flows for looking at a screen:
-`python -m tests.flowtop_client.scripted_daemon SOCKET [FLOWS [HOST]]`.
+`python -m tests.flowtop_client.scripted_daemon SOCKET [FLOWS [HOST]]`, those of a router where that is the host's name.
 """
 
 import dataclasses
@@ -35,6 +35,8 @@ from flowtopd.wire.messages import (
 Flow = dict[str, Any]
 
 NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "icmpv6": 58, "sctp": 132, "udplite": 136}
+_NAMES = ("src_name", "dst_name")
+_PLACES = tuple(f"{end}_{what}" for end in ("src", "dst") for what in ("country", "city", "asn", "org"))
 NO_FLOW: Flow = dict.fromkeys(FLOW_FIELD_NAMES)
 STATUS = Status(
     flows=0,
@@ -105,6 +107,7 @@ def snapshot_for(query: Query, flows: list[Flow], seq: int, status: Status, inte
         known.sort(key=lambda flow: flow[query.sort], reverse=query.descending)
     end = None if query.limit is None else query.offset + query.limit
     fields = query.fields or FLOW_FIELD_NAMES
+    hidden = {*(() if query.names else _NAMES), *(() if query.geoip else _PLACES)}
     return Snapshot(
         tag=query.tag,
         seq=seq,
@@ -115,7 +118,10 @@ def snapshot_for(query: Query, flows: list[Flow], seq: int, status: Status, inte
         totals=Totals(*(total(chosen, name) for name in ("orig_rate", "reply_rate", "orig_bytes", "reply_bytes"))),
         fields=fields,
         offset=query.offset,
-        rows=[[flow[name] for name in fields] for flow in (known + unknown)[query.offset : end]],
+        rows=[
+            [None if name in hidden else flow[name] for name in fields]
+            for flow in (known + unknown)[query.offset : end]
+        ],
     )
 
 
@@ -168,6 +174,8 @@ class ScriptedDaemon:
         self.seq = 1
         self.interval: float | None = 1.0
         self.got: list[ViewerMessage] = []
+        self.answers = True
+        """Whether queries are answered at all."""
         self._answer = answer
         self._changed = threading.Condition()
         self._peers: list[Peer] = []
@@ -214,7 +222,8 @@ class ScriptedDaemon:
 
     def answer_query(self, peer: Peer) -> None:
         assert peer.query is not None
-        peer.send(snapshot_for(peer.query, self.flows, self.seq, self.status, self.interval))
+        if self.answers:
+            peer.send(snapshot_for(peer.query, self.flows, self.seq, self.status, self.interval))
 
     def push(self, flows: list[Flow] | None = None, **status: Any) -> None:
         """The next tick, for every viewer that asked."""
@@ -258,8 +267,62 @@ class ScriptedDaemon:
         self.close()
 
 
-def made_up(count: int) -> list[Flow]:
+def keyed(names: str, *rows: tuple[Any, ...]) -> list[Flow]:
+    return [dict(zip(names.split(), row, strict=True)) for row in rows]
+
+
+PLACES = keyed(
+    "dst_name dst_country dst_city dst_asn dst_org",
+    ("example.com", "US", "Los Angeles", 15133, "EDGECAST"),
+    ("a-rather-long-name.cdn.example.net", "DE", "Frankfurt am Main", 24940, "Hetzner Online GmbH"),
+    (None, "AU", None, 13335, "CLOUDFLARENET"),
+    (None, "JP", "Tokyo", 64500, None),
+    ("例え.example.jp", "JP", "東京", 2497, "Internet Initiative Japan Inc."),
+    (None, None, None, None, None),
+)
+
+PROGRAMS = keyed(
+    "process pid user uid unit container attribution direction",
+    ("firefox", 4711, "alice", 1000, "app-firefox-4711.scope", None, "exact", "outbound"),
+    ("sshd", 812, "root", 0, "ssh.service", None, "exact", "inbound"),
+    ("chronyd", 633, "_chrony", 105, "chrony.service", None, "listener", "outbound"),
+    ("postgres", 90211, None, 70, "docker-0f1e2d3c4b5a.scope", "shop-db", "exact", "inbound"),
+    (None, None, "alice", 1000, "session-3.scope", None, "cgroup", "outbound"),
+    (None, None, None, None, None, None, "exited", "outbound"),
+    (None, None, None, None, None, None, "kernel", "inbound"),
+    (None, None, None, None, None, None, "no-permission", "outbound"),
+    (None, None, None, None, None, None, "other-netns", "outbound"),
+    (None, None, "root", 0, None, None, "ambiguous", "outbound"),
+)
+
+DEVICES = keyed(
+    "device device_mac device_vendor",
+    ("living-room-tv", "a4:77:33:00:11:22", "Samsung Electronics Co.,Ltd"),
+    ("laptop", "3c:22:fb:12:34:56", "Apple, Inc."),
+    (None, "3c:22:fb:4f:1a:22", "Apple, Inc."),
+    (None, "d6:01:02:03:04:05", None),
+)
+
+SERVICES = {22: "ssh", 53: "domain", 80: "http", 443: "https", 8443: "pcsync-https"}
+
+
+def enriched(number: int, each: Flow, *, router: bool) -> Flow:
+    """The same flow, with who and where: on a router mostly a device's, else a program's."""
+    service = SERVICES.get(each["dport"])
+    told = {"service": service, "service_port": each["dport"], "service_by": "lower" if number % 7 == 0 else "known"}
+    who = PROGRAMS[number % len(PROGRAMS)]
+    if router:
+        who = {"attribution": "forwarded", "direction": "forwarded"} | DEVICES[number % len(DEVICES)]
+    return each | PLACES[number % len(PLACES)] | who | (told if service else {})
+
+
+def made_up(count: int, *, router: bool = False) -> list[Flow]:
     """Flows of all kinds, the same ones every time."""
+    return [enriched(int(each["id"], 16), each, router=router) for each in plain(count)]
+
+
+def plain(count: int) -> list[Flow]:
+    """Flows of which nobody knows more than the kernel does."""
     chance = random.Random(1)
     return [
         flow(
@@ -281,7 +344,8 @@ def made_up(count: int) -> list[Flow]:
 
 
 if __name__ == "__main__":
-    with ScriptedDaemon(sys.argv[1], made_up(int([*sys.argv, "200"][2])), host=[*sys.argv, "", "router"][-1]) as served:
+    path, rows, name = [*sys.argv[1:], "200", "router"][:3] if len(sys.argv) < 4 else sys.argv[1:]
+    with ScriptedDaemon(path, made_up(int(rows), router=name == "router"), host=name) as served:
         while True:
             time.sleep(1)
             for each in served.flows:

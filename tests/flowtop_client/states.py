@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from flowtop_client.columns import flow_columns, needed_fields
+from flowtop_client.columns.column import needed_fields
+from flowtop_client.columns.flows import flow_columns
 from flowtop_client.view_state.moves import received
 from flowtop_client.view_state.state import ViewState, query_for, settled
 from flowtopd.wire.messages import Snapshot

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from flowtop_client.columns import Column, Units, flow_columns
-from flowtop_client.humanize import UNKNOWN
+from flowtop_client.columns.column import Column, Units
+from flowtop_client.columns.flows import flow_columns
 from flowtop_client.tui.widgets.line import Line, clipped
 from flowtop_client.tui.widgets.table import Table
 from flowtop_client.view_state.problems import empty_reason
@@ -35,18 +35,24 @@ _CLOSING: Final = frozenset(
 
 
 def _cell_style(column: Column, text: str) -> str:
-    if text == UNKNOWN or text in _CLOSING or (column.name == "nat" and text == "none"):
+    if text in column.blank or text in _CLOSING:
         return "class:dim"
     if column.name == "state" and text in _OPENING:
         return "class:state.opening"
     if column.name in {"rate", "orig_rate", "reply_rate"}:
         return "class:dim" if text == "0" else "class:rate"
-    return "class:name" if column.name in {"address", "process"} else ""
+    return "class:name" if column.name in {"address", "process", "device"} else ""
 
 
 def _sorted_by(sort: str) -> Callable[[Column], Column]:
     """A column as it is, but the sorted one is among the last to give way: it says what the order means."""
-    return lambda column: replace(column, keep=max(column.keep, _SORTED)) if column.sort == sort else column
+
+    def lasting(column: Column) -> Column:
+        if column.sort != sort:
+            return column
+        return replace(column, keep=max(column.keep, _SORTED), shy=False, stand_in="")
+
+    return lasting
 
 
 class FlowsTab:
@@ -58,11 +64,12 @@ class FlowsTab:
 
     def fit(self, state: ViewState, width: int, page: int) -> tuple[tuple[str, ...], int]:
         """Prepare what a screen of `width` and `page` rows shows: the sort fields on it, and the limit of scrolling."""
-        key = (state.source, state.bits, width, state.epoch)
+        key = (state.source, state.names, state.geoip, state.bits, width, state.epoch)
         if key != self._key:
             self._key = key
-            columns = tuple(map(_sorted_by(state.sort), flow_columns(source=state.source)))
-            self._table = Table(columns, Units(state.bits), width, _cell_style)
+            columns = flow_columns(source=state.source, names=state.names, geoip=state.geoip)
+            lasting = tuple(map(_sorted_by(state.sort), columns))
+            self._table = Table(lasting, Units(state.bits), width, _cell_style)
         rows = {index: row for index in range(state.offset, state.offset + page) if (row := state.row(index))}
         fields = state.snapshot.fields if state.snapshot else ()
         self._table.show(rows, fields, state.snapshot, state.skipped)

@@ -4,7 +4,8 @@ from typing import Final
 
 from prompt_toolkit.utils import get_cwidth
 
-from flowtop_client.columns import Cut, cut
+from flowtop_client.columns.column import Cut
+from flowtop_client.columns.fit import cut
 
 Line = list[tuple[str, str]]
 """Fragments: a style and a text."""

@@ -20,11 +20,15 @@ def _section(section: Section) -> list[Line]:
 
 
 def manual(sections: Sequence[Section], width: int) -> list[Line]:
-    """The sections below one another, or where there is room for it the first beside the others."""
+    """The sections below one another, or where there is room for it in two columns, each under the shorter one."""
     blocks = [_section(section) for section in sections]
     if width < _TWO_COLUMNS_FROM:
         return [clipped(line, width) for block in blocks for line in [*block, EMPTY]][:-1]
-    left, right = blocks[0], [line for block in blocks[1:] for line in [*block, EMPTY]][:-1]
+    left: list[Line] = []
+    right: list[Line] = []
+    for block in blocks:
+        column = min(left, right, key=len)
+        column += [EMPTY, *block] if column else block
     half = width // 2
     rows = max(len(left), len(right))
     left += [EMPTY] * (rows - len(left))

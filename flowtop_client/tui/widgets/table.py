@@ -1,14 +1,15 @@
 """A table: columns fitted to a width, each row formatted once.
 
-Rules: widths only grow, so that the columns stand still while rows come and go; other columns, another order or another
-width are another Table. Only rows that are shown are formatted. It knows nothing of what the columns mean.
+Rules: widths only grow, and a column that once had something to say stays worth a look, so that the columns stand
+still while rows come and go; other columns, another order or another width are another Table. Only rows that are shown
+are formatted. It knows nothing of what the columns mean.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from flowtop_client.columns import Align, Column, Placed, Row, Units, cells, cut, fit, scroll_limit
-from flowtop_client.humanize import UNKNOWN
+from flowtop_client.columns.column import Align, Column, Row, Units, cells
+from flowtop_client.columns.fit import Placed, cut, fit, scroll_limit, speaking
 from flowtop_client.tui.widgets.line import Line, cell_width
 
 CellStyle = Callable[[Column, str], str]
@@ -29,7 +30,10 @@ class Table:
         self._source: object = None
         self._texts: dict[int, list[str]] = {}
         self._lines: dict[tuple[int, str | None], Line] = {}
+        self._arranged: object = None
+        """What the columns were last placed for."""
         self._placed: tuple[Placed, ...] = ()
+        self._scroll_limit = 0
         self._places: list[int] = []
         self._gap = ""
 
@@ -45,9 +49,21 @@ class Table:
         texts = cells(self._columns, fields, self._units)
         for index in rows.keys() - self._texts.keys():
             self._texts[index] = row = texts(rows[index])
-            self._contents = [max(pair) for pair in zip(self._contents, map(_content_width, row), strict=True)]
-        skipped = min(skipped, self.scroll_limit)
-        placed = fit(self._columns[skipped:], self._contents[skipped:], self._width)
+            widths = map(_content_width, self._columns, row)
+            self._contents = [max(pair) for pair in zip(self._contents, widths, strict=True)]
+        self._arrange(skipped)
+
+    def _arrange(self, skipped: int) -> None:
+        """Place the columns, where that may come out otherwise than the last time: it takes a part of a redraw."""
+        arranged = (*self._contents, skipped)
+        if arranged == self._arranged:
+            return
+        self._arranged = arranged
+        at = speaking(self._columns, self._contents)
+        columns, contents = [self._columns[place] for place in at], [self._contents[place] for place in at]
+        self._scroll_limit = scroll_limit(columns, contents, self._width)
+        skipped = min(skipped, self._scroll_limit)
+        placed = fit(columns[skipped:], contents[skipped:], self._width)
         if placed != self._placed:
             self._lines.clear()
             self._placed = placed
@@ -58,7 +74,7 @@ class Table:
     @property
     def scroll_limit(self) -> int:
         """How many columns may be skipped."""
-        return scroll_limit(self._columns, self._contents, self._width)
+        return self._scroll_limit
 
     @property
     def sort_choices(self) -> tuple[str, ...]:
@@ -95,8 +111,8 @@ class Table:
         ]
 
 
-def _content_width(text: str) -> int:
-    return 0 if text == UNKNOWN else cell_width(text)
+def _content_width(column: Column, text: str) -> int:
+    return 0 if text in column.blank else cell_width(text)
 
 
 def _padded(place: Placed, text: str) -> str:

@@ -55,13 +55,15 @@ def assert_screen(terminal: Terminal, name: str) -> None:
 
 HUNDRED = [flow(number) for number in range(1, 101)]
 
+HTTPS = {"service": "https", "service_port": 443}
+
 ALL_KINDS: list[Flow] = [
-    flow(1, process="firefox", pid=4711, dst_name="example.com", service="https", dst_country="US"),
+    flow(1, process="firefox", pid=4711, dst_name="example.com", dst_country="US", **HTTPS, service_by="known"),
     flow(2, proto="udp", state=None, dst="2001:db8:1234:5678:9abc:def0:1234:5678", family="ipv6", dport=53),
-    flow(3, proto="icmpv6", state=None, dst="2001:db8::1", family="ipv6", dport=None, sport=None),
-    flow(4, state="SYN_SENT", orig_bytes=60, reply_bytes=0, orig_rate=0.0, reply_rate=0.0, duration=0.4),
+    flow(3, proto="icmpv6", state=None, dst="2001:db8::1", family="ipv6", dport=None, sport=None, attribution="kernel"),
+    flow(4, state="SYN_SENT", orig_bytes=60, reply_bytes=0, orig_rate=0.0, reply_rate=0.0, duration=0.4, **HTTPS),
     flow(5, orig_bytes=None, reply_bytes=None, orig_rate=None, reply_rate=None, duration=None),
-    flow(6, state="TIME_WAIT", closed=True, orig_rate=0.0, reply_rate=0.0, duration=100_000.0),
+    flow(6, state="TIME_WAIT", closed=True, orig_rate=0.0, reply_rate=0.0, duration=100_000.0, attribution="exited"),
     flow(7, proto="gre", state=None, sport=None, dport=None, dst_name="例え.example.jp", dst_country="JP"),
     flow(8, process="evil\x1b[2Jname\u202e", dst_name="\x1b]0;title\x07.example", duration=4000.0),
     flow(9, dst_name="a-very-long-name-of-a-host-in-a-content-delivery-network.cdn.example.net", pid=4194304),
@@ -73,6 +75,15 @@ def test_every_kind_of_flow_looks_as_stored(make_daemon: MakeDaemon, view: View,
     terminal = view(make_daemon(ALL_KINDS), "--all", width=width, height=height)
     terminal.wait_for("1-")
     assert_screen(terminal, f"all-{width}x{height}")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 24), (200, 24)])
+@pytest.mark.parametrize("host", ["host", "router"])
+def test_who_and_where_look_as_stored(make_daemon: MakeDaemon, view: View, host: str, width: int, height: int) -> None:
+    flows = made_up(200, router=host == "router")
+    terminal = view(make_daemon(flows, host=host), "--all", width=width, height=height)
+    terminal.wait_for("1-19 of 200")
+    assert_screen(terminal, f"{host}-{width}x{height}")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
@@ -159,6 +170,10 @@ def test_a_tick_changes_the_numbers_and_nothing_else(make_daemon: MakeDaemon, vi
         ("<", "sort bytes ▼", lambda query: query.sort == "bytes" and query.descending),
         (">", "sort proto ▲", lambda query: query.sort == "proto" and not query.descending),
         ("Space", "PAUSED", lambda query: query.paused),
+        ("n", "no names", lambda query: not query.names),
+        ("G", "no GeoIP", lambda query: not query.geoip),
+        ("g", "no GeoIP", lambda query: not query.geoip),
+        ("s", "SOURCE", lambda query: "src_name" in query.fields),
     ],
 )
 def test_a_key_that_asks_for_other_rows_says_so_and_asks(
@@ -172,17 +187,35 @@ def test_a_key_that_asks_for_other_rows_says_so_and_asks(
     daemon.wait_for(lambda: asked(daemon.queries()[-1]))
 
 
-@pytest.mark.parametrize(("key", "said"), [("b", "bits/s"), ("s", "SOURCE")])
-def test_a_key_that_concerns_the_screen_asks_nothing(make_daemon: MakeDaemon, view: View, key: str, said: str) -> None:
+def test_a_key_that_concerns_the_screen_asks_nothing(make_daemon: MakeDaemon, view: View) -> None:
     daemon = make_daemon(HUNDRED)
     terminal = view(daemon)
     terminal.wait_for("1-19 of 100")
     asked = len(daemon.queries())
-    terminal.send(key)
-    terminal.wait_for(said)
-    terminal.send(key)
-    terminal.wait_without(said)
+    terminal.send("b")
+    terminal.wait_for("bits/s")
+    terminal.send("b")
+    terminal.wait_without("bits/s")
     assert len(daemon.queries()) == asked
+
+
+def test_names_and_places_go_at_once_and_come_back_with_the_daemon(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon([each | {"dst_name": "example.com", "dst_country": "US"} for each in HUNDRED])
+    terminal = view(daemon)
+    terminal.wait_for(" example.com ")
+    daemon.answers = False
+    terminal.send("n")
+    terminal.wait_for(" 192.0.2.2 ")
+    assert " example.com " not in terminal.text()
+    terminal.send("G")
+    terminal.wait_without(" US ")
+    terminal.wait_without("GEO ")
+    assert "1-19 of 100" in terminal.text()
+    daemon.wait_for(lambda: not daemon.queries()[-1].names and not daemon.queries()[-1].geoip)
+    daemon.answers = True
+    terminal.send("n", "g")
+    terminal.wait_for(" example.com ")
+    terminal.wait_for(" US ")
 
 
 def test_columns_scroll_right_with_h_and_left_with_l_as_in_the_classic_tool(

@@ -35,6 +35,8 @@ def test_a_key_is_one_that_a_terminal_can_send(key: Key) -> None:
         (("b",), Action.BITS),
         (("a",), Action.ACTIVE),
         (("s",), Action.SOURCE),
+        (("n",), Action.NAMES),
+        (("G", "g"), Action.GEOIP),
         (("T",), Action.TCP),
         (("U",), Action.UDP),
         (("D",), Action.DCCP),

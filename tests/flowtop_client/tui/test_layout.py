@@ -38,6 +38,7 @@ STATES = {
     "help": MOVES[Action.HELP](busy()),
     "gone": lost(busy(host="h" * 70), "例" * 200),
     "empty": with_rows(0),
+    "no names, no places": busy(names=False, geoip=False, source=True),
     "one family, paused, active": busy(families=(Family.IPV6,), paused=True, active=True, loopback=True),
 }
 
@@ -87,6 +88,7 @@ def test_the_mark_of_the_sorted_column_shows_the_direction() -> None:
         assert titles.count("▼") == 1
         assert set(titles.replace("▼", "").split()) <= {
             *("PROCESS", "PID", "PROTO", "STATE", "TIME", "ADDRESS", "PORT", "GEO", "BYTES", "RATE"),
+            *("USER", "UNIT", "CONTAINER", "DEVICE", "DIR", "CITY", "NETWORK", "ASN"),
             *("→BYTES", "←BYTES", "→PKTS", "←PKTS", "→RATE", "←RATE", "NAT", "EXPIRES"),
         }
 
@@ -134,3 +136,42 @@ def test_an_empty_table_is_explained_in_whole_words_on_any_screen() -> None:
             "None of the 99 flows in the table is active UDP, DCCP, ICMP, SCTP or other. a shows idle flows too."
         )
         assert lines[-1].startswith("no flow ")
+
+
+def test_what_is_switched_off_for_this_viewer_is_said() -> None:
+    assert "no names" not in drawn(busy(), 100, 24)[-1]
+    assert drawn(busy(names=False), 100, 24)[-1].startswith("…") is False
+    assert "no names" in drawn(busy(names=False), 100, 24)[-1]
+    assert "no names no GeoIP" in drawn(busy(names=False, geoip=False), 100, 24)[-1]
+
+
+FROM_OUTSIDE = (
+    *("src_name", "dst_name", "src_city", "dst_city", "src_country", "dst_country", "src_org", "dst_org", "service"),
+    *("process", "user", "unit", "container", "device", "device_vendor"),
+)
+NASTY = (
+    "\x1b[2J\x1b]0;title\x07",
+    "\u202egnp.exe",
+    "例" * 60,
+    "e\u0301" * 60,
+    "\u0e01\u0e33" * 20,
+    "\U0001f1e9\u200d" * 9,
+)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("text", NASTY, ids=["escape codes", "right to left", "wide", "combining", "vowels", "joined"])
+def test_no_text_from_outside_makes_a_line_too_wide_or_reaches_the_terminal(text: str, width: int) -> None:
+    known = {"service_port": 443, "device_mac": "3c:22:fb:4f:1a:22", "service_by": "lower"}
+    flows = [flow(number, **known, **{field: text}) for number, field in enumerate(FROM_OUTSIDE, 1)]
+    for source in (False, True):
+        state = replace(with_rows(0, page=40), source=source)
+        lines = drawn(
+            received(state, answer(state, [*flows, flow(99, **known | dict.fromkeys(FROM_OUTSIDE, text))])), width, 45
+        )
+        assert max(map(get_cwidth, lines)) <= width
+        assert all(line.isprintable() for line in lines)
+        rows = [line for line in lines[4:-1] if line]
+        assert len(rows) == len(FROM_OUTSIDE) + 1
+        begins = {get_cwidth(line[: line.rindex("tcp")]) for line in rows if "tcp" in line}
+        assert len(begins) == 1  # the columns still stand below one another

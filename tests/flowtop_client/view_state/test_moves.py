@@ -131,6 +131,23 @@ def test_switches_switch_and_switch_back() -> None:
     ):
         assert getattr(after(state, action), field) is True
         assert getattr(after(state, action, action), field) is False
+    for action, field in ((Action.NAMES, "names"), (Action.GEOIP, "geoip")):
+        assert getattr(after(state, action), field) is False
+        assert getattr(after(state, action, action), field) is True
+
+
+@pytest.mark.parametrize("action", [Action.NAMES, Action.GEOIP])
+def test_names_and_places_are_asked_for_anew_and_no_row_is_waited_for(action: Action) -> None:
+    """What is here stays on the screen, in its place: the daemon orders rows by what it knows, shown or not."""
+    state = after(with_rows(100, page=10), *[Action.DOWN] * 4)
+    off = after(state, action)
+    assert (query_for(off).names, query_for(off).geoip) == (action is not Action.NAMES, action is not Action.GEOIP)
+    assert off.tag == state.tag + 1
+    assert not off.waiting
+    assert not off.outdated
+    assert (off.cursor, off.pinned) == (state.cursor, state.pinned)
+    old = answer(state, FLOWS, seq=2)
+    assert received(off, old).snapshot is old
 
 
 def test_the_same_keys_scroll_the_help_while_it_is_open() -> None:

@@ -138,7 +138,18 @@ def test_other_rows_or_another_order_begin_a_new_epoch(change: dict[str, object]
     assert new.tag == new.epoch == state.tag + 1
 
 
-@pytest.mark.parametrize("change", [{"bits": True}, {"source": True}, {"help_line": 0}, {"cursor": 3}], ids=str)
+def test_the_name_of_a_source_is_asked_for_only_while_it_is_shown() -> None:
+    """A question to the resolver is seen by others; it is asked for what somebody looks at."""
+    state = with_rows(10)
+    assert {"src_name", "dst_name", "src"} <= set(state.fields)
+    assert set(state.fields) - set(query_for(state).fields) == {"src_name"}
+    shown = MOVES[Action.SOURCE](state)
+    assert query_for(shown).fields == state.fields
+    assert not shown.waiting
+    assert query_for(MOVES[Action.SOURCE](shown)).fields == query_for(state).fields
+
+
+@pytest.mark.parametrize("change", [{"bits": True}, {"help_line": 0}, {"cursor": 3}], ids=str)
 def test_what_concerns_the_screen_alone_asks_nothing(change: dict[str, object]) -> None:
     state = with_rows(10)
     new = settled(state, replace(state, **change))  # type: ignore[arg-type]

@@ -32,6 +32,13 @@ def test_a_wide_manual_has_the_first_section_at_the_left() -> None:
     assert len(texts(80)) == 5
 
 
+def test_a_section_of_a_wide_manual_stands_under_the_shorter_column() -> None:
+    tall = ("Tall", tuple((key, "a key") for key in "abcdef"))
+    lines = ["".join(text for _, text in line) for line in manual((*SECTIONS, tall), 80)]
+    assert [line.index("More") for line in lines if "More" in line] == [40]
+    assert [line.index("Tall") for line in lines if "Tall" in line] == [0]
+
+
 @pytest.mark.parametrize("width", [1, 10, 40, 75, 76, 77, 200])
 def test_no_line_is_wider_than_asked(width: int) -> None:
     assert all(line_width(line) <= width for line in manual(SECTIONS, width))

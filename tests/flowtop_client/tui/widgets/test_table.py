@@ -1,11 +1,12 @@
 from prompt_toolkit.utils import get_cwidth
 
-from flowtop_client.columns import Column, Row, Units, flow_columns, needed_fields
+from flowtop_client.columns.column import Column, Row, Units, needed_fields
+from flowtop_client.columns.flows import flow_columns
 from flowtop_client.tui.widgets.line import Line
 from flowtop_client.tui.widgets.table import Table
 from tests.flowtop_client.scripted_daemon import Flow, flow
 
-COLUMNS = flow_columns(source=False)
+COLUMNS = flow_columns()
 FIELDS = needed_fields(COLUMNS)
 
 
@@ -68,6 +69,28 @@ def test_columns_stand_still_when_wide_rows_are_gone() -> None:
     titles = text(made.titles("rate", "▼"))
     made.show(rows(flow(1)), FIELDS, "tick 2", 0)
     assert text(made.titles("rate", "▼")) == titles
+
+
+def test_a_column_appears_with_its_first_value_and_stays() -> None:
+    made, _ = table(100)
+    made.show(rows(flow(1, attribution="forwarded")), FIELDS, "tick 1", 0)
+    assert "PROCESS" in text(made.titles("rate", "▼"))
+    assert "DEVICE" not in text(made.titles("rate", "▼"))
+    made.show(rows(flow(1, attribution="forwarded", device="tv")), FIELDS, "tick 2", 0)
+    assert text(made.titles("rate", "▼")).startswith("DEVICE ")
+    titles = text(made.titles("rate", "▼"))
+    made.show(rows(flow(1, attribution="forwarded")), FIELDS, "tick 3", 0)
+    assert text(made.titles("rate", "▼")) == titles
+    made.show(rows(flow(1, process="sshd", pid=1)), FIELDS, "tick 4", 0)
+    assert text(made.titles("rate", "▼")).startswith("PROCESS ")
+    assert "DEVICE" in text(made.titles("rate", "▼"))
+
+
+def test_columns_that_are_not_worth_a_look_are_not_scrolled_over() -> None:
+    made, _ = table(60)
+    for skipped, first in enumerate(["PROTO", "PROTO", "PROTO", "STATE", "TIME"]):
+        made.show(rows(flow(1, process="firefox", pid=42)), FIELDS, "tick 1", skipped)
+        assert text(made.titles("rate", "▼")).split()[0] == first
 
 
 def test_a_selected_row_has_one_style_to_the_edge() -> None:
