@@ -1,0 +1,1 @@
+"""The local network: what an address is to this host, and which device has it."""

@@ -1,0 +1,1 @@
+"""DHCP leases: what every server writes about whom it gave an address, one format a module."""
