@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.flows.dimensions import Attribution, Dimensions, Direction, ServiceBy
+from flowtopd.flows.dimensions import Attribution, Dimensions, Direction, ServiceBy, Where
 from flowtopd.flows.snapshot import Snapshot
 
 Rows = NDArray[np.intp]
@@ -52,20 +52,27 @@ def _record(kind: str, attribute: str) -> Callable[[Dimensions, int], Any]:
     return lambda dimensions, number: get(getattr(dimensions, kind)[number])
 
 
-def _code(enum: type[Attribution | Direction | ServiceBy]) -> Callable[[Dimensions, int], Any]:
-    """The members of an enum by their code, in the words of the contract; its 0 is nothing known."""
-    texts = {int(member): member.name.lower().replace("_", "-") if member else None for member in enum}
+def _code(enum: type[Attribution | Direction | ServiceBy | Where]) -> Callable[[Dimensions, int], Any]:
+    """The members of an enum by their code, in the words of the contract; its 0 is nothing known, but for `Where`."""
+    known = 0 if enum is Where else 1
+    texts = {int(member): member.name.lower().replace("_", "-") if member >= known else None for member in enum}
     return lambda _dimensions, number: texts[number]
+
+
+ADDRESS_JOINS: Final[dict[str, tuple[str, Callable[[Dimensions, int], Any]]]] = {
+    "name": ("name", lambda dimensions, number: dimensions.names[number]),
+    **{attribute: ("place", _record("places", attribute)) for attribute in ("country", "city", "asn", "org")},
+    "scope": ("where", _code(Where)),
+}
+"""What an address has: the column of the address table, and what a record of that kind says."""
 
 
 def _joins() -> dict[str, Join]:
     joins = {}
     for end in ("src", "dst"):
-        joins[f"{end}_name"] = Join(
-            _of_address(f"{end}_at", "name"), lambda dimensions, number: dimensions.names[number]
-        )
-        for attribute in ("country", "city", "asn", "org"):
-            joins[f"{end}_{attribute}"] = Join(_of_address(f"{end}_at", "place"), _record("places", attribute))
+        for attribute in ("name", "country", "city", "asn", "org"):
+            kind, value = ADDRESS_JOINS[attribute]
+            joins[f"{end}_{attribute}"] = Join(_of_address(f"{end}_at", kind), value)
     for attribute in ("process", "pid", "uid", "user", "unit", "container"):
         joins[attribute] = Join(_column("owner"), _record("owners", attribute))
     for field, attribute in (("device", "name"), ("device_mac", "mac"), ("device_vendor", "vendor")):

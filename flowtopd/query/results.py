@@ -1,10 +1,11 @@
 """What has been worked out about one snapshot, kept for the next question: a viewer scrolls, another asks the same.
 
-    selection  protocol, family, …  ─▶ rows and their totals
-    order      selection, sort      ─▶ its first rows and its last rows in order, as many as anybody asked for
+    selection  protocol, filter, …  ─▶ rows and their totals
+    groups     selection, view      ─▶ processes, countries, … with what they add up to
+    order      either, sort         ─▶ its first rows and its last rows in order, as many as anybody asked for
 
 A pass over 100 000 rows costs milliseconds, and more while the collector works beside it; a window of rows that are in
-order already costs nothing. Both kinds of results are few: the one that was used longest ago makes room.
+order already costs nothing. Results of each kind are few: the one that was used longest ago makes room.
 """
 
 from collections import OrderedDict
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
+from flowtopd.query.groups import Groups, group, sort_values
+from flowtopd.query.predicate import matches
 from flowtopd.query.select import select
-from flowtopd.query.sort import End, order
-from flowtopd.wire.messages import Query, Totals
+from flowtopd.query.sort import End, in_order, order
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.messages import Query, Totals, View
 
 KEPT: Final = 8
 """Results of each kind; at 100 000 flows one takes up to 0.8 MB."""
@@ -45,42 +49,57 @@ class Results:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._selections: OrderedDict[Hashable, Selection] = OrderedDict()
+        self._groups: OrderedDict[Hashable, Groups] = OrderedDict()
         self._orders: OrderedDict[Hashable, Rows] = OrderedDict()
 
     def selection(self, query: Query) -> Selection:
         """Return the rows that the query means, and their totals."""
         return _kept(self._selections, _what(query), lambda: self._select(query))
 
-    def window(self, query: Query, start: int, stop: int) -> Rows:
-        """Return the rows from place `start` to `stop` of the selection in the order of the query."""
+    def groups(self, query: Query) -> Groups:
+        """Return the groups of the query's view."""
         rows = self.selection(query).rows
-        behind = len(rows) - start
+        return _kept(self._groups, (_what(query), query.view), lambda: group(self.snapshot, rows, query.view))
+
+    def size(self, query: Query) -> int:
+        """Return how many rows the view has."""
+        return len(self.selection(query).rows) if query.view is View.FLOWS else self.groups(query).size
+
+    def window(self, query: Query, start: int, stop: int) -> Rows:
+        """Return the rows from place `start` to `stop` of the view in the order of the query."""
+        behind = self.size(query) - start
         if stop <= behind:
-            return self._outermost(query, rows, End.FIRST, stop)[start:stop]
-        last = self._outermost(query, rows, End.LAST, behind)
+            return self._outermost(query, End.FIRST, stop)[start:stop]
+        last = self._outermost(query, End.LAST, behind)
         return last[len(last) - behind : len(last) - behind + stop - start]
 
-    def _outermost(self, query: Query, rows: Rows, end: End, count: int) -> Rows:
+    def _outermost(self, query: Query, end: End, count: int) -> Rows:
         """Return at least `count` rows from one end of the order, or all there are."""
-        by = (_what(query), query.sort, query.descending, end)
+        by = (_what(query), query.view, query.sort, query.descending, end)
         known = self._orders.get(by)
-        if known is not None and len(known) < min(count, len(rows)):
+        if known is not None and len(known) < min(count, self.size(query)):
             del self._orders[by]
         rounded = max(OUTERMOST, 1 << max(0, count - 1).bit_length())  # doubling, so that scrolling sorts seldom
-        return _kept(
-            self._orders,
-            by,
-            lambda: order(self.snapshot, rows, query.sort, descending=query.descending, end=end, count=rounded),
-        )
+        return _kept(self._orders, by, lambda: self._order(query, end, rounded))
+
+    def _order(self, query: Query, end: End, count: int) -> Rows:
+        if query.view is View.FLOWS:
+            rows = self.selection(query).rows
+            return order(self.snapshot, rows, query.sort, descending=query.descending, end=end, count=count)
+        groups = self.groups(query)
+        values = sort_values(self.snapshot, groups, query.sort)
+        return in_order(values, groups.numbers, descending=query.descending, end=end, count=count)
 
     def _select(self, query: Query) -> Selection:
         rows = select(self.snapshot, query)
+        if (meant := parse(query.filter)) is not None:
+            rows = rows[matches(meant, self.snapshot)[rows]]
         return Selection(rows, _totals(self.snapshot, rows))
 
 
 def _what(query: Query) -> Hashable:
     """The part of a query that says which rows."""
-    return query.view, query.protocols, query.families, query.active, query.loopback, query.filter
+    return query.protocols, query.families, query.active, query.loopback, query.filter
 
 
 def _kept(results: OrderedDict[Hashable, _T], key: Hashable, make: Callable[[], _T]) -> _T:

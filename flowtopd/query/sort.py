@@ -35,18 +35,22 @@ def order(snapshot: Snapshot, rows: Rows, field: str, *, descending: bool, end: 
 
     Raises KeyError when there is no such field.
     """
-    values = SORT_KEYS[field](snapshot, rows)
+    values, keys = SORT_KEYS[field](snapshot, rows), snapshot.columns["key"][rows]
+    return rows[in_order(values, keys, descending=descending, end=end, count=count)]
+
+
+def in_order(values: Values, ties: NDArray[Any], *, descending: bool, end: End, count: int) -> Rows:
+    """Return where the first or the last `count` of the values stand, in their order; equal ones in that of `ties`."""
     if descending:
         values = -values
-    values[np.isnan(values)] = np.inf  # no field is ever infinite
-    keys = snapshot.columns["key"][rows]
-    if count < len(rows):
-        chosen = _outermost(values, keys, end, count)
-        values, keys, rows = values[chosen], keys[chosen], rows[chosen]
-    return rows[np.lexsort((keys, values))]
+    values = np.where(np.isnan(values), np.inf, values)  # no field is ever infinite
+    chosen = np.arange(len(values))
+    if count < len(values):
+        chosen = _outermost(values, ties, end, count)
+    return chosen[np.lexsort((ties[chosen], values[chosen]))]
 
 
-def _outermost(values: Values, keys: NDArray[np.uint64], end: End, count: int) -> Rows:
+def _outermost(values: Values, keys: NDArray[Any], end: End, count: int) -> Rows:
     """Indices of the `count` smallest or largest by (value, key), unsorted: a few passes instead of a sort of all."""
     if count <= 0:
         return np.zeros(0, np.intp)
@@ -79,7 +83,7 @@ def _negative(key: _Key) -> _Key:
     return lambda snapshot, rows: -key(snapshot, rows)
 
 
-def _ranks(values: Iterable[Any]) -> Values:
+def ranks(values: Iterable[Any]) -> Values:
     """The rank of each value among all, all texts or all numbers; NaN for None."""
     listed = list(values)
     known = sorted({value for value in listed if value is not None})
@@ -90,22 +94,22 @@ def _ranks(values: Iterable[Any]) -> Values:
 _STATES_RANKED: Final = 16
 """States of a protocol that are told apart; the longest list has ten."""
 
-_PROTOCOL_RANKS: Final = _ranks(protocol_name(number) for number in range(256))
-_STATE_RANKS: Final = _ranks(state_name(proto, state) for proto in range(256) for state in range(_STATES_RANKED))
+_PROTOCOL_RANKS: Final = ranks(protocol_name(number) for number in range(256))
+_STATE_RANKS: Final = ranks(state_name(proto, state) for proto in range(256) for state in range(_STATES_RANKED))
 _NAT_BITS: Final = 1 << STATUS_BITS["snat"] | 1 << STATUS_BITS["dnat"]
 
 
 def _protocol(snapshot: Snapshot, rows: Rows) -> Values:
-    ranks: Values = _PROTOCOL_RANKS[snapshot.columns["proto"][rows]]
-    return ranks
+    places: Values = _PROTOCOL_RANKS[snapshot.columns["proto"][rows]]
+    return places
 
 
 def _state(snapshot: Snapshot, rows: Rows) -> Values:
     columns = snapshot.columns
     states = np.minimum(columns["state"][rows], _STATES_RANKED - 1)
-    ranks: Values = _STATE_RANKS[columns["proto"][rows].astype(np.intp) * _STATES_RANKED + states]
-    ranks[~carries(columns["has"][rows], Has.STATE)] = np.nan
-    return ranks
+    places: Values = _STATE_RANKS[columns["proto"][rows].astype(np.intp) * _STATES_RANKED + states]
+    places[~carries(columns["has"][rows], Has.STATE)] = np.nan
+    return places
 
 
 def _by_text(name: str, text: Callable[[int], str], mask: int = -1) -> _Key:
@@ -113,28 +117,29 @@ def _by_text(name: str, text: Callable[[int], str], mask: int = -1) -> _Key:
 
     def key(snapshot: Snapshot, rows: Rows) -> Values:
         values, inverse = np.unique(snapshot.columns[name][rows] & np.uint32(mask & 0xFFFF_FFFF), return_inverse=True)
-        return _ranks(text(int(value)) for value in values)[inverse] if len(values) else np.zeros(0)
+        return ranks(text(int(value)) for value in values)[inverse] if len(values) else np.zeros(0)
 
     return key
+
+
+def address_ranks(addresses: NDArray[np.uint64]) -> Values:
+    """The rank of each address, shape (n, 2), among all."""
+    high, low = addresses[:, 0], addresses[:, 1]
+    by_address = np.lexsort((low, high))
+    changes = (high[by_address][1:] != high[by_address][:-1]) | (low[by_address][1:] != low[by_address][:-1])
+    places = np.zeros(len(addresses))
+    places[by_address[1:]] = np.cumsum(changes)
+    return places
 
 
 def _address(name: str) -> _Key:
-    def key(snapshot: Snapshot, rows: Rows) -> Values:
-        addresses = snapshot.columns[name][rows]
-        high, low = addresses[:, 0], addresses[:, 1]
-        by_address = np.lexsort((low, high))
-        changes = (high[by_address][1:] != high[by_address][:-1]) | (low[by_address][1:] != low[by_address][:-1])
-        ranks = np.zeros(len(rows))
-        ranks[by_address[1:]] = np.cumsum(changes)
-        return ranks
-
-    return key
+    return lambda snapshot, rows: address_ranks(snapshot.columns[name][rows])
 
 
 def _joined(join: Join) -> _Key:
     def key(snapshot: Snapshot, rows: Rows) -> Values:
         values, which = join.distinct(snapshot, rows)
-        return _ranks(values)[which] if len(values) else np.zeros(0)
+        return ranks(values)[which] if len(values) else np.zeros(0)
 
     return key
 

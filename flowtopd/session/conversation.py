@@ -13,20 +13,19 @@ the session. Of an update the numbers replace one another, the news is kept, up 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from flowtopd.flows.snapshot import Snapshot as FlowSnapshot
 from flowtopd.flows.snapshot import Tick
-from flowtopd.query.execute import Page, check, execute
-from flowtopd.query.joins import NAME_FIELDS, PLACE_FIELDS
+from flowtopd.query.execute import Page, check, execute, rendered
+from flowtopd.query.naming import named_addresses
 from flowtopd.query.rows import parse_flow_id, render
 from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
-from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
@@ -170,10 +169,9 @@ def _snapshots(
     snapshot = source.tick.snapshot
     page = execute(source.results, query)
     status = _status(source.tick, page, pace_s, viewers)
-    fields = query.fields or FLOW_FIELD_NAMES
-    hidden = {*(() if query.names else NAME_FIELDS), *(() if query.geoip else PLACE_FIELDS)}
-    if query.names and (shown := [at for field, at in NAME_FIELDS.items() if field in fields]):
-        want_names(_addresses(snapshot, page.rows, shown))
+    fields = query.fields or VIEW_FIELDS[query.view]
+    if wanted := named_addresses(source.results, query, page, fields):
+        want_names(wanted)
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
         yield Snapshot(
@@ -186,18 +184,9 @@ def _snapshots(
             totals=page.totals,
             fields=fields,
             offset=page.offset + start,
-            rows=render(snapshot, page.rows[start:end], fields, hidden),
+            rows=rendered(source.results, query, page.rows[start:end], fields),
             more=end < len(page.rows),
         )
-
-
-def _addresses(snapshot: FlowSnapshot, rows: NDArray[np.intp], ends: Iterable[str]) -> list[tuple[int, int]]:
-    """The addresses, as halves, that these rows have in the columns `ends`; each once, in the order of the rows."""
-    numbers = np.stack([snapshot.columns[at][rows] for at in ends], axis=1).ravel()
-    _numbers, first = np.unique(numbers, return_index=True)
-    in_order = numbers[np.sort(first)]
-    halves = snapshot.dimensions.addresses["address"][in_order[in_order > 0]]
-    return [(high, low) for high, low in halves.tolist()]
 
 
 def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from flowtopd.wire.messages import View
+
 
 class Kind(StrEnum):
     """The JSON type of a field's values; every field may also be null where the value is unknown."""
@@ -86,6 +88,48 @@ FLOW_FIELDS: Final = (
 
 FLOW_FIELD_NAMES: Final = tuple(field.name for field in FLOW_FIELDS)
 
+GROUP_FIELDS: Final = (
+    Field("key", Kind.TEXT, "what tells this group from the others, stable as long as it is there"),
+    Field("filter", Kind.TEXT, "a filter that means the flows of this group"),
+    Field("process", Kind.TEXT, "program on this host"),
+    Field("pid", Kind.INT, "its process id"),
+    Field("command", Kind.TEXT, "its command line"),
+    Field("user", Kind.TEXT, "name of the user"),
+    Field("unit", Kind.TEXT, "systemd unit"),
+    Field("container", Kind.TEXT, "container"),
+    Field("attribution", Kind.TEXT, "why there is no process"),
+    Field("device", Kind.TEXT, "name of the LAN device"),
+    Field("mac", Kind.TEXT, "its MAC address"),
+    Field("vendor", Kind.TEXT, "who made its network interface"),
+    Field("address", Kind.TEXT, "address of the device, where it is known by that alone, or of the host"),
+    Field("name", Kind.TEXT, "name of the host"),
+    Field("country", Kind.TEXT, "country, ISO 3166 code"),
+    Field("city", Kind.TEXT, "city of the host"),
+    Field("asn", Kind.INT, "autonomous system"),
+    Field("org", Kind.TEXT, "organisation of the network"),
+    Field("service", Kind.TEXT, "name of the service"),
+    Field("proto", Kind.TEXT, "protocol name, or its number as text"),
+    Field("port", Kind.INT, "port of the service"),
+    Field("flows", Kind.INT, "how many flows"),
+    Field("orig_rate", Kind.FLOAT, "bytes a second, original direction"),
+    Field("reply_rate", Kind.FLOAT, "bytes a second, reply direction"),
+    Field("orig_bytes", Kind.INT, "bytes, original direction"),
+    Field("reply_bytes", Kind.INT, "bytes, reply direction"),
+)
+
+_SUMS: Final = ("flows", "orig_rate", "reply_rate", "orig_bytes", "reply_bytes")
+VIEW_FIELDS: Final = {
+    View.FLOWS: FLOW_FIELD_NAMES,
+    View.PROCESSES: ("key", "filter", "process", "pid", "command", "user", "unit", "container", "attribution", *_SUMS),
+    View.DEVICES: ("key", "filter", "device", "mac", "vendor", "address", *_SUMS),
+    View.HOSTS: ("key", "filter", "address", "name", "country", "city", "asn", "org", *_SUMS),
+    View.COUNTRIES: ("key", "filter", "country", *_SUMS),
+    View.NETWORKS: ("key", "filter", "asn", "org", "country", *_SUMS),
+    View.SERVICES: ("key", "filter", "service", "proto", "port", *_SUMS),
+    View.CONTAINERS: ("key", "filter", "container", "unit", *_SUMS),
+}
+"""The fields of each view, in their order."""
+
 SORT_SUMS: Final = {
     "rate": ("orig_rate", "reply_rate"),
     "bytes": ("orig_bytes", "reply_bytes"),
@@ -94,3 +138,9 @@ SORT_SUMS: Final = {
 """Sort fields that add both directions; every flow field is a sort field too."""
 
 SORT_FIELDS: Final = (*SORT_SUMS, *FLOW_FIELD_NAMES)
+
+
+def sort_fields(view: View) -> tuple[str, ...]:
+    """What the rows of a view may be sorted by: its fields, and the sums of those that it has."""
+    fields = [field for field in VIEW_FIELDS[view] if field != "filter"]
+    return (*(name for name, parts in SORT_SUMS.items() if set(parts) <= set(fields)), *fields)

@@ -27,9 +27,21 @@ MAX_INTERVAL_S: Final = 3600.0
 
 
 class View(StrEnum):
-    """What the rows of a snapshot are."""
+    """What the rows of a snapshot are: flows, or groups of them."""
 
     FLOWS = "flows"
+    PROCESSES = "processes"
+    DEVICES = "devices"
+    """By the machine in this house, this host too."""
+    HOSTS = "hosts"
+    """By the address at the other end."""
+    COUNTRIES = "countries"
+    """By the country of the other end."""
+    NETWORKS = "networks"
+    """By the autonomous system of the other end."""
+    SERVICES = "services"
+    CONTAINERS = "containers"
+    """By container, else systemd unit."""
 
 
 class Family(StrEnum):

@@ -13,7 +13,7 @@ from flowtopd.query.rows import RENDERERS, render
 from flowtopd.query.sort import SORT_KEYS, End, order
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, SORT_FIELDS
-from flowtopd.wire.messages import Family, Query
+from flowtopd.wire.messages import Family, Query, View
 from tests.flowtopd.batches import Flow, snapshot
 
 FLOWS = (
@@ -201,7 +201,10 @@ def test_a_duration_is_never_negative_when_the_clock_was_set_back() -> None:
     ("query", "code"),
     [
         (Query(sort="nonsense"), ErrorCode.SORT),
-        (Query(filter="tcp"), ErrorCode.FILTER),
+        (Query(filter="port"), ErrorCode.FILTER),
+        (Query(filter="name ~ ("), ErrorCode.FILTER),
+        (Query(view=View.COUNTRIES, sort="sport"), ErrorCode.SORT),
+        (Query(view=View.COUNTRIES, fields=("sport",)), ErrorCode.FIELD),
         (Query(protocols=(256,)), ErrorCode.FIELD),
         (Query(protocols=(-1,)), ErrorCode.FIELD),
         (Query(offset=-1), ErrorCode.FIELD),

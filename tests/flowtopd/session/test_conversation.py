@@ -140,7 +140,9 @@ def test_a_viewer_that_begins_paused_sees_one_tick() -> None:
     assert tags(heard(conversation, later(1.0))) == []
 
 
-@pytest.mark.parametrize(("query", "code"), [(Query(sort="x"), ErrorCode.SORT), (Query(filter="x"), ErrorCode.FILTER)])
+@pytest.mark.parametrize(
+    ("query", "code"), [(Query(sort="x"), ErrorCode.SORT), (Query(filter="rate >"), ErrorCode.FILTER)]
+)
 def test_a_bad_sort_or_filter_is_answered_and_the_last_good_query_stays(query: Query, code: ErrorCode) -> None:
     conversation = greeted()
     conversation.receive(Query(tag=1))
@@ -201,7 +203,7 @@ FAR, NEAR = (0, 0xFFFF_0101_0101), (0, 0xFFFF_0A00_0001)
         (Query(), [NEAR, FAR]),
         (Query(names=False), None),
         (Query(fields=("dst",)), None),
-        (Query(fields=("dst_name",), limit=0), []),
+        (Query(fields=("dst_name",), limit=0), None),
     ],
 )
 def test_names_are_asked_for_what_is_shown_and_only_then(query: Query, wanted: list[tuple[int, int]] | None) -> None:
