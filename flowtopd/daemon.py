@@ -153,7 +153,7 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
     with (
         Updates(lambda tell: Update(config.geoip, tell)) as updates,
         NetlinkSocket() as netlink,
-        contextlib.closing(_pipeline(config)) as pipeline,
+        contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
     ):
@@ -176,7 +176,7 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         log.info("stopping")
 
 
-def _pipeline(config: Config) -> Pipeline:
+def make_pipeline(config: Config) -> Pipeline:
     """The enrichers, and what they need of one another's findings."""
     geoip = config.geoip
     directory = Directory(Lan(), Places(geoip.files, (geoip.directory, *SYSTEM_DIRECTORIES)), Resolver())
