@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench import report, ticks, viewing
+from bench import enriching, report, ticks, viewing
 from bench.report import Measured, Results
 from testbed.entries import mix
 from testbed.inject import inject
@@ -29,6 +29,9 @@ PARTS: Final[dict[str, tuple[tuple[int, ...], Callable[..., list[Measured]]]]] =
     "classic": ((1_000,), viewing.classic),
     "twenty": ((10_000,), viewing.twenty),
     "idle": ((1_000,), viewing.idle),
+    "steady": ((1_000, 100_000), enriching.steady),
+    "arrival": ((100_000,), enriching.arrival),
+    "processes": ((1_000,), enriching.processes),
 }
 """Name of a part, the table sizes it is measured at, and what measures it. `ticks` is a table of its own."""
 

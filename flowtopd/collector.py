@@ -1,6 +1,6 @@
-"""One tick: dump → decode → table → snapshot. Runs in a thread of its own; one at a time.
+"""One tick: dump → decode → table → snapshot → enriched. Runs in a thread of its own; one at a time.
 
-    NetlinkSocket.dump ─▶ Decoder.feed … finish ─▶ FlowTable.apply ─▶ Tick
+    NetlinkSocket.dump ─▶ Decoder.feed … finish ─▶ FlowTable.apply ─▶ Pipeline.enrich ─▶ Tick
       (reader thread)       (this thread)
 
 The kernel writes a dump while it is being read, without the interpreter's lock: a second thread reads the next block
@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Executor
 from typing import Final
 
+from flowtopd.enrich.pipeline import Pipeline
 from flowtopd.flows.snapshot import KernelState, Moment, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
@@ -33,7 +34,7 @@ class Collector:
     """Reads the kernel's table.
 
     `read_kernel` is told the number of flows and returns the state of the kernel. `reader` runs one thing at a time,
-    in another thread than `tick`.
+    in another thread than `tick`. Without a `pipeline`, flows are what the kernel says of them and no more.
     """
 
     def __init__(
@@ -41,12 +42,15 @@ class Collector:
         netlink: NetlinkSocket,
         read_kernel: Callable[[int], KernelState],
         reader: Executor,
+        pipeline: Pipeline | None = None,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._netlink = netlink
         self._read_kernel = read_kernel
         self._reader = reader
+        self._pipeline = pipeline
         self._monotonic = monotonic
         self._wall = wall
         self._decoder = Decoder()
@@ -60,11 +64,17 @@ class Collector:
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
         snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()))
+        lost = 0
+        if self._pipeline is not None:
+            snapshot = self._pipeline.enrich(snapshot)
+            lost = self._pipeline.events_lost
         kernel = self._read_kernel(snapshot.size)
-        return Tick(snapshot, kernel, self._monotonic() - started)
+        return Tick(snapshot, kernel, self._monotonic() - started, lost)
 
     def forget(self) -> None:
         """Free what was kept for the next tick; it will have no rates."""
+        if self._pipeline is not None:
+            self._pipeline.forget()
         self._table.forget()
         self._netlink.close()
 

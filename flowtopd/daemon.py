@@ -1,4 +1,4 @@
-"""The daemon put together: one event loop, one TaskGroup, two threads that collect.
+"""The daemon put together: one event loop, one TaskGroup, two threads that collect, and those of the enrichers.
 
     TaskGroup ┬ ticker    waits for demand ─▶ Collector.tick in the thread ─▶ Hub.publish
               ├ server    accepts viewers, a session each
@@ -23,6 +23,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,21 @@ from typing import Final
 
 from flowtopd.collector import Collector
 from flowtopd.config import Config, SysctlMode
+from flowtopd.enrich import services
+from flowtopd.enrich.directory import Directory
+from flowtopd.enrich.geoip.places import SYSTEM_DIRECTORIES, Places
+from flowtopd.enrich.lan.lan import Lan
+from flowtopd.enrich.pipeline import Pipeline
+from flowtopd.enrich.process.attribution import Attributor
+from flowtopd.enrich.process.cgroup import Cgroups
+from flowtopd.enrich.process.events import Watcher
+from flowtopd.enrich.process.holders import Holders
+from flowtopd.enrich.process.identity import Identities
+from flowtopd.enrich.process.ledger import Inbox, Ledger
+from flowtopd.enrich.process.namespaces import Namespaces
+from flowtopd.enrich.process.sockets import Sockets
+from flowtopd.enrich.process.verdict import Verdicts
+from flowtopd.enrich.rdns.resolver import Resolver
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
@@ -137,13 +153,15 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
     with (
         Updates(lambda tell: Update(config.geoip, tell)) as updates,
         NetlinkSocket() as netlink,
+        contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
     ):
-        server = Server(hub, program, lambda _addresses: None, updates, config.access.group)
+        server = Server(hub, program, pipeline.want_names, updates, config.access.group)
         for executor in (reader, thread):
             executor.submit(int).result()
-        ticker = Ticker(hub, Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader), thread)
+        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)
+        ticker = Ticker(hub, collector, thread)
         async with asyncio.TaskGroup() as tasks:
             ticking = tasks.create_task(ticker.run())
             serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
@@ -156,6 +174,17 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         notify("STOPPING=1")
         log.info("stopping")
+
+
+def make_pipeline(config: Config) -> Pipeline:
+    """The enrichers, and what they need of one another's findings."""
+    geoip = config.geoip
+    directory = Directory(Lan(), Places(geoip.files, (geoip.directory, *SYSTEM_DIRECTORIES)), Resolver())
+    inbox: Inbox = deque()
+    cgroups = Cgroups()
+    verdicts = Verdicts(Holders(cgroups), Identities(cgroups))
+    attributor = Attributor(Sockets(), verdicts, Namespaces(), directory.is_host)
+    return Pipeline(directory, Ledger(Watcher(attributor, inbox.append), inbox), services.load())
 
 
 def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:

@@ -66,14 +66,16 @@ def resolving(
 
 
 class Dnsmasq:
-    """A server that knows `names`, by address, and nothing else."""
+    """A server that knows `names`, by address, and nothing else. It listens on one address of its namespace."""
 
-    def __init__(self, namespace: Namespace, directory: Path, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, namespace: Namespace, directory: Path, names: Mapping[str, str], *, address: str = SERVER
+    ) -> None:
         self._namespace = namespace
         self._log = directory / "dnsmasq.log"
         self._argv = [
             *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root"),
-            *("--no-resolv", "--no-hosts", "--bind-interfaces", f"--listen-address={SERVER}", f"--port={PORT}"),
+            *("--no-resolv", "--no-hosts", "--bind-interfaces", f"--listen-address={address}", f"--port={PORT}"),
             *("--log-queries", f"--log-facility={self._log}", "--address=/#/"),
             *(f"--host-record={name},{address}" for address, name in names.items()),
         ]

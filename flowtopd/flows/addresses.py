@@ -53,30 +53,35 @@ class AddressTable:
 
     def find(self, addresses: Pairs) -> Ids:
         """Return the row of every address, 0 where there is none."""
+        return self._find(_keys(addresses))
+
+    def _find(self, keys: NDArray[np.uint64]) -> Ids:
         if not len(self._keys):
-            return np.zeros(len(addresses), np.int32)
-        keys = _keys(addresses)
+            return np.zeros(len(keys), np.int32)
         at = np.searchsorted(self._keys, keys)
         at[at == len(self._keys)] = 0
         return np.where(self._keys[at] == keys, self._ids[at], np.int32(0))
 
     def add(self, addresses: Pairs) -> Ids:
         """Return the row of every address; new rows are made, zero but for `address`."""
-        ids = self.find(addresses)
+        keys = _keys(addresses)
+        ids = self._find(keys)
         missing = np.flatnonzero(ids == 0)
         if len(missing):
-            self._append(addresses[missing])
-            ids[missing] = self.find(addresses[missing])
+            ids[missing] = self._append(addresses[missing], keys[missing])
         return ids
 
-    def _append(self, addresses: Pairs) -> None:
-        keys, first = np.unique(_keys(addresses), return_index=True)
-        at = np.searchsorted(self._keys, keys)
-        self._ids = np.insert(self._ids, at, np.arange(self.size, self.size + len(keys), dtype=np.int32))
-        self._keys = np.insert(self._keys, at, keys)
+    def _append(self, addresses: Pairs, keys: NDArray[np.uint64]) -> Ids:
+        """Make rows of new addresses, in the order of their keys; return the row of each."""
+        new, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        rows = np.arange(self.size, self.size + len(new), dtype=np.int32)
+        at = np.searchsorted(self._keys, new)
+        self._ids = np.insert(self._ids, at, rows)
+        self._keys = np.insert(self._keys, at, new)
         for name, column in self._columns.items():
-            added = addresses[first] if name == "address" else np.zeros(len(keys), column.dtype)
+            added = addresses[first] if name == "address" else np.zeros(len(new), column.dtype)
             self._publish(name, np.concatenate((column, added)))
+        return rows[which]
 
     def put(self, name: str, ids: Ids, values: Any) -> None:
         """Write values into a column."""

@@ -59,3 +59,5 @@ class Tick:
     snapshot: Snapshot
     kernel: KernelState
     seconds: float
+    events_lost: int = 0
+    """How often the kernel had to drop events of new flows, since the daemon began."""

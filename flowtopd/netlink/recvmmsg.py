@@ -7,6 +7,7 @@ slot 0              slot 1              slot 2
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
 from typing import Final
@@ -42,7 +43,8 @@ class Slots:
     """A buffer of `count` slots of `size` bytes, and the headers that say so to the kernel."""
 
     def __init__(self, count: int, size: int) -> None:
-        self._memory = (ctypes.c_char * (count * size))()
+        # pages of a map become memory when they are first written to: most dumps need the first slots alone
+        self._memory = (ctypes.c_char * (count * size)).from_buffer(mmap.mmap(-1, count * size))
         self._vectors = (_Iovec * count)()
         self._headers = (_Mmsghdr * count)()
         start = ctypes.addressof(self._memory)

@@ -197,7 +197,7 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
         accounting=tick.kernel.accounting,
         timestamps=tick.kernel.timestamps,
         tracking=tick.kernel.tracking,
-        events_lost=0,
+        events_lost=tick.events_lost,
         resets=tick.snapshot.resets,
         tick_seconds=tick.seconds,
         pace=pace_s,

@@ -59,9 +59,8 @@ class Answers:
     final: Mask
     owners: tuple[Owner, ...]
 
-    def named(self) -> "Answers":
-        """Those with an owner."""
-        rows = np.flatnonzero(self.owner)
+    def chosen(self, rows: Indices) -> "Answers":
+        """Some of them."""
         return Answers(self.keys[rows], self.how[rows], self.owner[rows], self.final[rows], self.owners)
 
 
@@ -115,7 +114,8 @@ class Attributor:
             self._look_up(draft, left, mine, ~mine)
         except (NetlinkError, MalformedMessage) as error:
             self._complain(error)
-        return draft.answers().named()
+        found = draft.answers()
+        return found.chosen(np.flatnonzero(found.owner))
 
     def listening(self) -> dict[int, frozenset[Port]] | None:
         """The ports of this host on which somebody waits, by protocol; None where that cannot be told now."""

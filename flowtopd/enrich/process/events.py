@@ -108,6 +108,11 @@ class Watcher:
         subscription = self._subscription
         return self._lost_before + (subscription.lost if subscription else 0)
 
+    @property
+    def waiting(self) -> int:
+        """Questions that nobody has begun to answer."""
+        return len(self._jobs)
+
     def start(self) -> None:
         """Subscribe and begin, unless that was done. Where there are no events, only questions are answered."""
         if self._thread is not None:

@@ -4,7 +4,8 @@
     else, in this order, until every socket has a holder:
       1. the processes of the socket's cgroup, where they are few         at most 512 descriptors, 2 ms
       2. the processes that are new since the last look, or young         always, all of them
-      3. the processes in which sockets were found lately                 what is left of the 512 descriptors
+      3. this very process, then those in which sockets were found        what is left of the 512 descriptors
+         lately
       4. all the others                                                   at most twice a second
 
 Where step 4 is needed but not allowed yet the answer is NOT_YET: ask again at the next tick. Only a whole walk can say
@@ -21,6 +22,7 @@ That a descriptor reads `socket:[INODE]` now is all the proof it takes: a proces
 got a used inode number, cannot pass for another one.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
@@ -77,6 +79,7 @@ class Holders:
         self._cgroups = cgroups
         self._proc = str(proc)
         self._clock = clock
+        self._own = Pid(os.getpid())
         self._arrivals = Arrivals(self._proc, clock)
         self._known: Recent[int, Holding] = Recent(_KNOWN)
         self._unheld: Recent[int, _Absence] = Recent(_UNHELD)
@@ -119,7 +122,8 @@ class Holders:
         if not search.complete:
             search.look_at(self._arrivals.look())
         if not search.complete:
-            _look(search, list(reversed(self._usual)), left)
+            # the daemon's own lookups of names must be known as such at once
+            _look(search, [self._own, *reversed(self._usual)], left)
         walked = not search.complete and self._walk(search)
         answers: dict[int, Pid | Unheld] = {}
         for inode in inodes:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from flowtopd.enrich.rdns.breaker import HANG_S, Breaker
 from flowtopd.enrich.rdns.hostname import Address, address_text, host_name, may_have_name
 from flowtopd.enrich.rdns.known import Answer, Known, Unknown
-from flowtopd.enrich.rdns.spans import Spans
+from flowtopd.enrich.rdns.spans import QUICK_NS, Spans
 
 # names longer than NI_MAXHOST, which only files can hold, are no failures of the resolver
 _NO_NAME: Final = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_OVERFLOW)
@@ -75,7 +75,8 @@ class Resolver:
         self._breaker = Breaker(limits.threads, limits.pauses_s, clock)
         self._spans = Spans(limits.spans)
         self._queue: OrderedDict[Address, None] = OrderedDict()
-        self._asking: set[Address] = set()
+        self._asking: dict[Address, int] = {}
+        """Since when, on the wall clock in ns."""
         self._outbox: dict[Address, str | None] = {}
         self._threads: set[threading.Thread] = set()
         self._stopped = True
@@ -100,9 +101,14 @@ class Resolver:
         return taken
 
     def quick_lookups(self) -> NDArray[np.int64]:
-        """When those of the last minute began and ended that took 0.1 s at most: ns, wall clock, (n, 2), unordered."""
+        """When those of the last minute began and ended that took 0.1 s at most: ns, wall clock, (n, 2), unordered.
+
+        Of one that runs the first 0.1 s count.
+        """
         with self._changed:
-            return self._spans.recent(self._wall_ns())
+            now_ns, begun_ns = self._wall_ns(), np.array(list(self._asking.values()), np.int64)
+            running = np.stack((begun_ns, np.minimum(begun_ns + QUICK_NS, now_ns)), axis=1)
+            return np.concatenate((self._spans.recent(now_ns), running))
 
     def forget(self) -> None:
         """Know nothing, and trust the resolver again: for when this host has moved to another network."""
@@ -155,7 +161,7 @@ class Resolver:
             wait_s = self._breaker.wait_s() if self._queue else None
             if wait_s == 0:
                 address, _ = self._queue.popitem()
-                self._asking.add(address)
+                self._asking[address] = self._wall_ns()
                 return address, self._breaker.begin()
             self._changed.wait(wait_s)
         # with the lock still held: a wish that comes next must not count on this thread
@@ -190,14 +196,13 @@ class Resolver:
 
     def _serve(self, address: Address, tried: bool) -> None:
         answer: Answer = Unknown.FAILED
-        begin_ns, begin_s = self._wall_ns(), self._clock()
+        begin_s = self._clock()
         try:
             answer = self._ask(address)
         finally:
             took_s = self._clock() - begin_s
             with self._changed:
-                self._asking.discard(address)
-                self._spans.add(begin_ns, self._wall_ns())
+                self._spans.add(self._asking.pop(address), self._wall_ns())
                 self._learn(address, answer, hung=answer is Unknown.FAILED and took_s >= HANG_S, tried=tried)
 
     def _ask(self, address: Address) -> Answer:

@@ -88,7 +88,7 @@ def test_a_failure_says_nothing_and_is_left_alone_for_a_while(
 ) -> None:
     book.others["192.0.2.1"] = failure
     resolver.want([HERE])
-    wait_until(lambda: len(resolver.quick_lookups()) == 1)
+    wait_until(lambda: len(resolver.quick_lookups()) == 1 and not resolver._asking)
     book.others.clear()
     resolver.want([HERE, THERE])
     assert told(resolver) == {THERE: "host-2001-db8--1.example"}
@@ -194,7 +194,7 @@ def test_what_nobody_takes_does_not_pile_up(office: Office) -> None:
     resolver = office.resolver(Limits(known=10))
     for number in range(0, 100, 10):
         resolver.want(map(numbered, range(number, number + 10)))
-        wait_until(lambda done=number + 10: len(resolver.quick_lookups()) == done)  # type: ignore[misc]
+        wait_until(lambda done=number + 10: len(resolver.quick_lookups()) == done and not resolver._asking)  # type: ignore[misc]
     resolver.want(at(f"224.0.0.{number}") for number in range(100))
     assert len(resolver.take()) == 10
 
@@ -347,6 +347,16 @@ def test_it_is_known_when_short_lookups_took_place(office: Office, resolver: Res
     assert resolver.quick_lookups().tolist() == [[office.wall_ns - 50_000_000, office.wall_ns]] * THREADS
     office.wall_ns += 61_000_000_000
     assert resolver.quick_lookups().shape == (0, 2)
+
+
+def test_of_lookups_that_run_the_beginning_is_among_them(office: Office, resolver: Resolver, book: PhoneBook) -> None:
+    hold_all_threads(resolver, book)
+    begin_ns = office.wall_ns
+    office.wall_ns += 30_000_000
+    assert resolver.quick_lookups().tolist() == [[begin_ns, begin_ns + 30_000_000]] * THREADS
+    office.wall_ns += 5_000_000_000
+    assert resolver.quick_lookups().tolist() == [[begin_ns, begin_ns + 100_000_000]] * THREADS
+    book.open.set()
 
 
 def test_long_lookups_are_not_among_them(office: Office, resolver: Resolver, book: PhoneBook) -> None:

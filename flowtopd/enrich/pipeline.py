@@ -1,0 +1,170 @@
+"""The enrichers in their order, once a tick: a snapshot in, the same with its joined columns and dimensions out.
+
+    Snapshot ─▶ Draft       what was known of each flow a tick ago
+              ─▶ Directory   addresses: what they are to this host, device, place, name
+              ─▶ direction, local end
+              ─▶ Ledger      process
+              ─▶ services    which side is the service, and its name
+              ─▶ own         lookups of the daemon itself
+              ─▶ Snapshot
+
+Nothing here waits for an answer: what comes late is in the next tick. Only rows that are new are worked on, and all of
+them when something has changed that concerns all: the addresses of this host, the ports on which somebody listens.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.enrich.directory import Directory
+from flowtopd.enrich.draft import Columns, Draft, Rows
+from flowtopd.enrich.process.ledger import Ledger
+from flowtopd.enrich.rdns.hostname import Address
+from flowtopd.enrich.services import Names, sides
+from flowtopd.flows.dimensions import Dimensions, Direction, Where
+from flowtopd.flows.names import TCP, UDP
+from flowtopd.flows.snapshot import Snapshot
+
+DNS: Final = 53
+
+_ENDS: Final = (("src", "src_at"), ("dst", "dst_at"), ("reply_src", "reply_src_at"))
+_ROOM: Final = 16_384
+
+
+class Pipeline:
+    """Enriches one snapshot after the other. Belongs to the thread that ticks, but for `want_names`."""
+
+    def __init__(self, directory: Directory, ledger: Ledger, services: Names, pid: int = os.getpid()) -> None:
+        self._directory = directory
+        self._ledger = ledger
+        self._services = services
+        self._pid = pid
+        self._last: Columns | None = None
+        self._last_seq = -1
+        self._compact_at = _ROOM
+
+    @property
+    def events_lost(self) -> int:
+        """How often the kernel dropped events of new flows."""
+        return self._ledger.lost
+
+    def want_names(self, addresses: Iterable[Address]) -> None:
+        """Have these addresses resolved. For any thread; does not block."""
+        self._directory.want_names(addresses)
+
+    def enrich(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with all that is known by now."""
+        draft = Draft(snapshot, self._last if snapshot.seq == self._last_seq + 1 else None)
+        _locate(draft, self._directory)
+        everything = np.arange(snapshot.size)
+        moved = self._directory.learn()
+        _face(draft, everything if moved else draft.new, self._directory.columns["where"])
+        changed = self._ledger.settle(draft)
+        self._serve(draft, everything if moved or changed else draft.new)
+        self._tag_own(draft)
+        self._compact(draft)
+        self._last, self._last_seq = draft.publish(), snapshot.seq
+        dimensions = Dimensions(
+            self._directory.columns,
+            self._directory.names,
+            self._directory.places,
+            self._directory.devices,
+            self._ledger.owners.values,
+            self._services.texts,
+        )
+        return replace(snapshot, columns=snapshot.columns | draft.joined(), dimensions=dimensions)
+
+    def _serve(self, draft: Draft, rows: Rows) -> None:
+        if len(rows):
+            names = ("proto", "sport", "dport", "reply_sport", "has")
+            flows = {name: draft.flows[name][rows] for name in names}
+            where = self._directory.columns["where"]
+            src_here, dst_here = (where[draft[at][rows]] == Where.HOST for at in ("src_at", "reply_src_at"))
+            found = sides(flows, src_here, dst_here, self._ledger.listening, self._services)
+            draft.write("service", rows, found.service)
+            draft.write("service_port", rows, found.port)
+            draft.write("service_by", rows, found.by)
+
+    def _tag_own(self, draft: Draft) -> None:
+        """Mark the flows of this very process, and those of its lookups that were over before anybody could see whose.
+
+        The latter are queries that began while a lookup of ours ran that was answered at once. Of a slow one the socket
+        is still there when its flow is seen.
+        """
+        ours = np.array([owner.pid == self._pid for owner in self._ledger.owners.values])
+        own = ours[draft["owner"]]
+        flows = draft.flows
+        unnamed = draft["owner"] == 0
+        unnamed &= (draft["direction"] == Direction.OUTBOUND) & (flows["dport"] == DNS)
+        rows = np.flatnonzero(unnamed & ((flows["proto"] == UDP) | (flows["proto"] == TCP)))
+        if len(rows):
+            own[rows] |= _within(flows["start_ns"][rows], self._directory.own_lookups())
+            own[rows] |= draft["own"][rows]  # what a lookup explains once is not explained again when it is forgotten
+        changed = np.flatnonzero(own != draft["own"])
+        draft.write("own", changed, own[changed])
+
+    def _compact(self, draft: Draft) -> None:
+        """Drop the records that no flow points at any more, when they may be more than those in use."""
+        if self._directory.size + len(self._ledger.owners.values) < self._compact_at:
+            return
+        used = np.zeros(self._directory.size, np.bool_)
+        for at in (*(at for _, at in _ENDS), "local_at"):
+            used[draft[at]] = True
+        mapping = self._directory.compact(used)
+        if mapping is None:
+            return
+        for at in (*(at for _, at in _ENDS), "local_at"):
+            draft.replace(at, mapping)
+        self._ledger.compact(draft)
+        self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
+
+    def forget(self) -> None:
+        """Stop what runs and drop what is known."""
+        self._ledger.forget()
+        self._directory.forget()
+        self._last = None
+        self._compact_at = _ROOM
+
+    def close(self) -> None:
+        """End all threads."""
+        self._ledger.forget()
+        self._directory.close()
+
+
+def _locate(draft: Draft, directory: Directory) -> None:
+    """Give every new flow the rows of its addresses."""
+    if len(draft.new):
+        ids = directory.rows(np.concatenate([draft.flows[end][draft.new] for end, _ in _ENDS]))
+        for (_, at), part in zip(_ENDS, np.split(ids, len(_ENDS)), strict=True):
+            draft.write(at, draft.new, part)
+
+
+def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:
+    """Tell the direction of these flows, and which end is in this house.
+
+    Who answers is the reply's source: behind a port that is forwarded it is another machine than the one called.
+    """
+    if not len(rows):
+        return
+    src, answering = draft["src_at"][rows], draft["reply_src_at"][rows]
+    opener, opened = where[src], where[answering]
+    from_here, to_here = opener == Where.HOST, opened == Where.HOST
+    direction = np.full(len(rows), Direction.FORWARDED, np.uint8)
+    direction[to_here | (opened == Where.GROUP)] = Direction.INBOUND
+    direction[from_here] = Direction.OUTBOUND
+    direction[from_here & to_here] = Direction.LOCAL
+    draft.write("direction", rows, direction)
+    ends = [(from_here, src), (to_here, answering), (opener == Where.LAN, src), (opened == Where.LAN, answering)]
+    local = np.select([is_local for is_local, _ in ends], [end for _, end in ends], 0)
+    draft.write("local_at", rows, local)
+
+
+def _within(moments_ns: NDArray[np.uint64], spans_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which moments are in one of the spans, of which there are few."""
+    moments = moments_ns.astype(np.int64)[:, None]
+    inside: NDArray[np.bool_] = np.any((spans_ns[:, 0] <= moments) & (moments <= spans_ns[:, 1]), axis=1)
+    return inside

@@ -1,0 +1,187 @@
+import dataclasses
+from collections import deque
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from flowtopd.enrich.draft import Columns, Draft
+from flowtopd.enrich.process.attribution import FLOW_COLUMNS, Answers
+from flowtopd.enrich.process.events import Listening, Watcher
+from flowtopd.enrich.process.ledger import LISTENING_S, RETRY_S, Inbox, Ledger
+from flowtopd.flows.dimensions import Attribution, Owner
+from flowtopd.flows.snapshot import Snapshot
+from flowtopd.flows.table import FlowTable
+from tests.flowtopd.batches import Flow, batch, moment
+
+ONE, TWO = Flow(sport=1, ctid=1), Flow(sport=2, ctid=2)
+CURL, WGET = Owner(pid=10, process="curl"), Owner(pid=11, process="wget")
+
+
+class Questions:
+    """Instead of a Watcher: takes questions, and answers none."""
+
+    def __init__(self) -> None:
+        self.asked: list[Columns] = []
+        self.asked_listening = 0
+        self.waiting = 0
+        self.lost = 0
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+    def ask(self, flows: Columns) -> None:
+        self.asked.append(flows)
+
+    def ask_listening(self) -> None:
+        self.asked_listening += 1
+
+
+class Scene:
+    """A ledger over ticks at times that the test chooses."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.watcher = Questions()
+        self.inbox: Inbox = deque()
+        self.ledger = Ledger(cast("Watcher", self.watcher), self.inbox, lambda: self.now_s)
+        self._table = FlowTable()
+        self._last: Columns | None = None
+        self.changed = False
+
+    def tick(self, *flows: Flow, seconds: float = 1.0) -> Draft:
+        self.now_s += seconds
+        draft = Draft(self._table.apply(batch(*flows, at_s=self.now_s), moment(self.now_s)), self._last)
+        self.changed = self.ledger.settle(draft)
+        self._last = draft.publish()
+        return draft
+
+    def told(self, draft: Draft) -> list[tuple[str | None, Attribution]]:
+        owners = [self.ledger.owners.values[number].process for number in draft["owner"].tolist()]
+        return list(zip(owners, map(Attribution, draft["attribution"].tolist()), strict=True))
+
+    def answer(self, keys: Any, how: Attribution, owner: Owner | None = None, *, final: bool = True) -> None:
+        owners = (Owner(),) if owner is None else (Owner(), owner)
+        size = len(keys)
+        self.inbox.append(
+            Answers(
+                np.array(keys, np.uint64),
+                np.full(size, how, np.uint8),
+                np.full(size, len(owners) - 1, np.int32),
+                np.full(size, final),
+                owners,
+            )
+        )
+
+
+def keys(snapshot: Snapshot) -> list[int]:
+    return cast("list[int]", snapshot.columns["key"].tolist())
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_new_flows_are_asked_for_at_once_with_all_that_is_read_of_them(scene: Scene) -> None:
+    draft = scene.tick(ONE, TWO)
+    (asked,) = scene.watcher.asked
+    assert set(asked) == {*FLOW_COLUMNS, "first_seen_s"}
+    assert asked["key"].tolist() == keys(draft.snapshot)
+    assert scene.watcher.running
+
+
+def test_an_answer_is_in_the_next_tick_and_stays(scene: Scene) -> None:
+    scene.answer(keys(scene.tick(ONE).snapshot), Attribution.EXACT, CURL)
+    for _tick in range(3):
+        assert scene.told(scene.tick(ONE)) == [("curl", Attribution.EXACT)]
+    assert len(scene.watcher.asked) == 1
+
+
+def test_a_flow_keeps_the_name_of_a_process_that_has_exited(scene: Scene) -> None:
+    found = keys(scene.tick(ONE).snapshot)
+    scene.answer(found, Attribution.LISTENER, CURL, final=False)
+    scene.answer(found, Attribution.EXITED)
+    assert scene.told(scene.tick(ONE)) == [("curl", Attribution.LISTENER)]
+
+
+def test_a_better_answer_replaces_one_that_was_not_final(scene: Scene) -> None:
+    found = keys(scene.tick(ONE).snapshot)
+    scene.answer(found, Attribution.LISTENER, CURL, final=False)
+    scene.tick(ONE)
+    scene.answer(found, Attribution.EXACT, WGET)
+    assert scene.told(scene.tick(ONE)) == [("wget", Attribution.EXACT)]
+
+
+def test_what_is_open_is_asked_for_again_ever_more_seldom(scene: Scene) -> None:
+    asked_at_s = []
+    for _tick in range(100):
+        before = len(scene.watcher.asked)
+        scene.tick(ONE)
+        if len(scene.watcher.asked) > before:
+            asked_at_s.append(scene.now_s)
+    gaps = np.diff(asked_at_s)
+    assert gaps[:3].tolist() == [1, 1, 2]
+    assert gaps[-1] == RETRY_S[1]
+
+
+def test_nothing_is_asked_for_while_a_question_waits(scene: Scene) -> None:
+    scene.watcher.waiting = 1
+    scene.tick(ONE)
+    assert not scene.watcher.asked
+    scene.watcher.waiting = 0
+    scene.tick(ONE)
+    assert len(scene.watcher.asked) == 1
+
+
+def test_an_answer_that_comes_before_its_flow_waits_for_it(scene: Scene) -> None:
+    later = keys(Scene().tick(ONE).snapshot)
+    scene.answer(later, Attribution.EXACT, CURL)
+    scene.tick()
+    scene.tick(TWO)
+    assert scene.told(scene.tick(ONE, TWO)) == [("curl", Attribution.EXACT), (None, Attribution.PENDING)]
+    assert [asked["sport"].tolist() for asked in scene.watcher.asked] == [[2], [2]]
+
+
+def test_an_answer_whose_flow_never_comes_is_dropped(scene: Scene) -> None:
+    scene.answer(keys(Scene().tick(ONE).snapshot), Attribution.EXACT, CURL)
+    for _tick in range(5):
+        scene.tick(TWO)
+    assert scene.told(scene.tick(ONE)) == [(None, Attribution.PENDING)]
+
+
+def test_listening_ports_are_asked_for_every_few_seconds_and_a_change_is_told(scene: Scene) -> None:
+    scene.tick(ONE)
+    scene.inbox.append(Listening({6: frozenset({80})}))
+    scene.tick(ONE)
+    assert scene.changed
+    assert scene.ledger.listening == {6: frozenset({80})}
+    scene.inbox.append(Listening({6: frozenset({80})}))
+    scene.tick(ONE)
+    assert not scene.changed
+    assert scene.watcher.asked_listening == 1
+    scene.tick(ONE, seconds=LISTENING_S)
+    assert scene.watcher.asked_listening == 2
+
+
+def test_owners_that_no_flow_has_any_more_are_dropped(scene: Scene) -> None:
+    found = keys(scene.tick(ONE, TWO).snapshot)
+    scene.answer(found[:1], Attribution.EXACT, CURL)
+    scene.answer(found[1:], Attribution.EXACT, WGET)
+    scene.tick(ONE, TWO)
+    draft = Draft(dataclasses.replace(scene.tick(TWO).snapshot, previous=None), scene.tick(TWO).publish())
+    scene.ledger.compact(draft)
+    assert scene.ledger.owners.values == [Owner(), WGET]
+    assert scene.told(draft) == [("wget", Attribution.EXACT)]
+
+
+def test_what_is_forgotten_is_found_again(scene: Scene) -> None:
+    scene.answer(keys(scene.tick(ONE).snapshot), Attribution.EXACT, CURL)
+    scene.tick(ONE)
+    scene.ledger.forget()
+    assert not scene.watcher.running
+    assert len(scene.ledger.owners.values) == 1
