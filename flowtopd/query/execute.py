@@ -16,7 +16,8 @@ from flowtopd.query.results import Results, Rows
 from flowtopd.query.rows import render
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import VIEW_FIELDS, sort_fields
-from flowtopd.wire.filter_parser import FilterSyntaxError, parse
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Query, Totals, View
 
 

@@ -24,9 +24,12 @@ from flowtopd.query.rows import flow_id
 from flowtopd.query.select import FAMILIES
 from flowtopd.query.sort import SORT_KEYS
 from flowtopd.wire.filter_fields import FILTER_FIELDS, Of, Side
-from flowtopd.wire.filter_parser import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span
+from flowtopd.wire.filter_syntax import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span
 from flowtopd.wire.messages import Family
 from flowtopd.wire.regex import Regex
+
+MOST_STEPS: Final = 2_000_000
+"""Of regular expressions in one filter, some 0.3 s: the like of it is not met by accident. See `wire.regex`."""
 
 Mask = NDArray[np.bool_]
 Test = Callable[[str], bool]
@@ -42,8 +45,12 @@ _SEARCHED_ENDS: Final = ("name", "city", "org")
 _COMPARED: Final = {Op.LT: lt, Op.LE: le, Op.GT: gt, Op.GE: ge}
 
 
+class TooSlowError(Exception):
+    """The regular expressions of a filter take too long on these flows."""
+
+
 def matches(node: Node, snapshot: Snapshot) -> Mask:
-    """Tell for every flow of the snapshot whether it is meant."""
+    """Tell for every flow of the snapshot whether it is meant. Raises TooSlowError."""
     match node:
         case Both(parts):
             return reduce(and_, (matches(part, snapshot) for part in parts))
@@ -111,7 +118,7 @@ def _compare(snapshot: Snapshot, node: Compare) -> Mask:
 def _test(op: Op, wanted: str) -> Test:
     """The test of one text."""
     if op in {Op.MATCH, Op.MISMATCH}:
-        search = Regex(wanted).search
+        search = _searching(Regex(wanted))
         return search if op is Op.MATCH else lambda text: not search(text)
     fits = _like(wanted.casefold())
     return (lambda text: fits(text.casefold())) if op is Op.EQ else lambda text: not fits(text.casefold())
@@ -122,7 +129,17 @@ def _like(wanted: str) -> Test:
     if not re.search(r"[*?]", wanted):
         return wanted.__eq__
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in wanted)
-    return Regex(f"^{''.join(parts)}$").search
+    return _searching(Regex(f"^{''.join(parts)}$"))
+
+
+def _searching(regex: Regex) -> Test:
+    def search(text: str) -> bool:
+        found = regex.search(text)
+        if regex.steps > MOST_STEPS:
+            raise TooSlowError
+        return found
+
+    return search
 
 
 def _texts(snapshot: Snapshot, field: str, side: Side | None, test: Test) -> Mask:

@@ -22,6 +22,7 @@ from flowtopd.flows.snapshot import Snapshot as FlowSnapshot
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.execute import Page, check, execute, rendered
 from flowtopd.query.naming import named_addresses
+from flowtopd.query.predicate import TooSlowError
 from flowtopd.query.rows import parse_flow_id, render
 from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -150,7 +151,11 @@ class Conversation:
         if self._is_due(newest, pace_s):
             self._answered = True
             self._shown = source
-            yield from _snapshots(source, self._query, pace_s, viewers, self._want_names)
+            try:
+                yield from _snapshots(source, self._query, pace_s, viewers, self._want_names)
+            except TooSlowError:
+                self._query = None  # until the viewer asks for something else
+                yield Error(ErrorCode.FILTER, "the regular expressions take too long on these flows", 0)
 
     def _is_due(self, newest: Published, pace_s: float) -> bool:
         if not self._answered or self._shown is None:

@@ -32,15 +32,29 @@ VALUES
     `not country DE` has them.
 """
 
-import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, NoReturn
 
-from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS, FilterField, Of, Side
-from flowtopd.wire.regex import Regex, RegexError
+from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS, FilterField, Side
+from flowtopd.wire.filter_syntax import (
+    Both,
+    Compare,
+    Either,
+    FilterSyntaxError,
+    Flag,
+    Network,
+    Node,
+    Not,
+    Op,
+    Search,
+    Span,
+    Value,
+)
+from flowtopd.wire.filter_values import EQUAL, OPERATORS, VALUES, WANTED, network
+from flowtopd.wire.regex_parser import RegexError
+from flowtopd.wire.regex_parser import parse as parse_regex
 
 MANUAL: Final = __doc__ or ""
 """The language in words: the help screen, the man page and the documentation print it."""
@@ -51,100 +65,8 @@ LONGEST: Final = 4096
 DEEPEST: Final = 50
 """Parentheses and negations in one another."""
 
-
-class FilterSyntaxError(Exception):
-    """The text is no filter. `offset` is where, in characters from 0; it may be the end of the text."""
-
-    def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
-        self.offset = offset
-        self.message = message
-
-
-class Op(StrEnum):
-    """How a field is compared."""
-
-    EQ = "="
-    NE = "!="
-    LT = "<"
-    LE = "<="
-    GT = ">"
-    GE = ">="
-    MATCH = "~"
-    MISMATCH = "!~"
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Addresses as numbers of 128 bits, IPv4 mapped: all that have the same first `bits` bits."""
-
-    address: int
-    bits: int
-
-    @property
-    def mask(self) -> int:
-        """The bits that count."""
-        return ~((1 << 128 - self.bits) - 1) & (1 << 128) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Numbers from `low` to `high`, both included."""
-
-    low: float
-    high: float
-
-
-Value = str | Network | Span
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """A field against a value. With LT, LE, GT and GE the value is a Span of one number."""
-
-    field: str
-    op: Op
-    value: Value
-    side: Side | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A word that is a condition: a field, and the value that it has."""
-
-    field: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A text anywhere."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The opposite."""
-
-    part: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """All of the parts."""
-
-    parts: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """One of the parts."""
-
-    parts: tuple["Node", ...]
-
-
-Node = Compare | Flag | Search | Not | Both | Either
+MOST_EXPRESSIONS: Final = 16
+"""Regular expressions of one filter: each may remember some megabytes while it is searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +137,7 @@ class _Parser:
         self._end = end
         self._at = 0
         self._depth = 0
+        self._expressions = 0
 
     def whole(self) -> Node | None:
         if not self._tokens:
@@ -270,9 +193,9 @@ class _Parser:
         if word == "nat" or word in FLAGS:
             return Not(Flag("nat", "none")) if word == "nat" else Flag(*FLAGS[word])
         if word in FILTER_FIELDS:
-            self._fail(f"{word} wants a value", self._end)
-        if (network := _network(token.text)) is not None:
-            return Compare("host", Op.EQ, network)
+            self._fail(f"{word} wants a value")
+        if (address := network(token.text)) is not None:
+            return Compare("host", Op.EQ, address)
         return Search(token.text)
 
     def _sided(self, side: Side) -> Node:
@@ -284,7 +207,7 @@ class _Parser:
             self._at += 1
             return self._compare(field, side)
         if self._is_end():
-            self._fail(f"{side} of what?", self._end if token is None else token.offset)
+            self._fail(f"{side} of what?")
         return self._compare(FILTER_FIELDS["host"], side)
 
     def _compare(self, field: FilterField, side: Side | None) -> Node:
@@ -295,10 +218,10 @@ class _Parser:
         if token is not None and not token.quoted and token.text in list(Op):
             op = Op(token.text)
             self._at += 1
-            if op not in _OPERATORS[field.of]:
+            if op not in OPERATORS[field.of]:
                 self._fail(f"{field.name} cannot be compared with {op}", token.offset)
         if self._is_end():
-            self._fail(f"{field.name} wants a value", self._end if self._peek() is None else self._peek_offset())
+            self._fail(f"{field.name} wants a value")
         token = self._next("a value")
         return Compare(field.name, op, self._value(field, op, token), side)
 
@@ -306,16 +229,19 @@ class _Parser:
         if token.text == "*" and not token.quoted and op in {Op.EQ, Op.NE}:
             return "*"
         if op in {Op.MATCH, Op.MISMATCH}:
+            self._expressions += 1
+            if self._expressions > MOST_EXPRESSIONS:
+                self._fail(f"more than {MOST_EXPRESSIONS} regular expressions", token.offset)
             try:
-                Regex(token.text)
+                parse_regex(token.text)
             except RegexError as error:
                 self._fail(f"this is no regular expression: {error.message}", token.offset + error.offset)
             return token.text
-        value = _VALUES[field.of](token.text)
-        if value is None and field.name == "port" and op in _EQUAL and re.match(r"[a-zA-Z*]", token.text):
+        value = VALUES[field.of](token.text)
+        if value is None and field.name == "port" and op in EQUAL and re.match(r"[a-zA-Z*]", token.text):
             return token.text  # the name of a service
         if value is None or (field.name == "net" and not isinstance(value, Network)):
-            self._fail(f"{field.name} wants {_WANTED['net' if field.name == 'net' else field.of]}", token.offset)
+            self._fail(f"{field.name} wants {WANTED['net' if field.name == 'net' else field.of]}", token.offset)
         if op not in {Op.EQ, Op.NE} and isinstance(value, Span) and value.low != value.high:
             self._fail(f"{op} wants one number", token.offset)
         return value
@@ -355,92 +281,3 @@ class _Parser:
 
     def _fail(self, message: str, offset: int | None = None) -> NoReturn:
         raise FilterSyntaxError(self._peek_offset() if offset is None else offset, message)
-
-
-# values
-
-
-_DOTTED: Final = re.compile(r"(?:\d{1,3}\.){1,3}")
-
-
-def _network(text: str) -> Network | None:
-    """An address or a network, None where it is none. `192.168.` and `10.1.` are networks too."""
-    if _DOTTED.fullmatch(text):
-        known = text.count(".")
-        text = text + ".".join(["0"] * (4 - known)) + f"/{8 * known}"
-    elif not re.match(r"[0-9a-fA-F:]", text) or not ("." in text or ":" in text):
-        return None
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    if network.version == 6:
-        return Network(int(network.network_address), network.prefixlen)
-    return Network(0xFFFF << 32 | int(network.network_address), 96 + network.prefixlen)
-
-
-def _host(text: str) -> Value | None:
-    return _network(text) or text or None
-
-
-_NUMBER: Final = re.compile(r"(0[xX][0-9a-fA-F]+|\d+)(?:-(0[xX][0-9a-fA-F]+|\d+))?")
-
-
-def _number(text: str) -> Span | None:
-    found = _NUMBER.fullmatch(text)
-    if found is None or len(text) > 40:
-        return None
-    low, high = (float(int(part, 0 if part[:2] in {"0x", "0X"} else 10)) for part in (found[1], found[2] or found[1]))
-    return Span(low, high) if low <= high else None
-
-
-_AMOUNT: Final = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)([kKMGTP]?)(i?)(b|B|bit|bits|bps)?(?:/s)?")
-_PREFIXES: Final = {prefix: power for power, prefix in enumerate(("", "k", "M", "G", "T", "P"))} | {"K": 1}
-
-
-def _amount(text: str) -> Span | None:
-    found = _AMOUNT.fullmatch(text)
-    if found is None or (found[3] and not found[2]):
-        return None
-    value = float(found[1]) * (1024 if found[3] else 1000) ** _PREFIXES[found[2]]
-    value /= 8 if found[4] in {"bit", "bits", "bps"} else 1
-    return Span(value, value)
-
-
-_SECONDS: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|min|h|d|w)?")
-_UNITS_S: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-def _seconds(text: str) -> Span | None:
-    found = _SECONDS.fullmatch(text)
-    if found is None:
-        return None
-    value = float(found[1]) * _UNITS_S[found[2]]
-    return Span(value, value)
-
-
-_EQUAL: Final = frozenset({Op.EQ, Op.NE})
-_TEXTUAL: Final = _EQUAL | {Op.MATCH, Op.MISMATCH}
-_ORDERED: Final = _EQUAL | {Op.LT, Op.LE, Op.GT, Op.GE}
-_OPERATORS: Final = {
-    Of.ADDRESS: _TEXTUAL,
-    Of.TEXT: _TEXTUAL,
-    Of.NUMBER: _ORDERED,
-    Of.AMOUNT: _ORDERED,
-    Of.SECONDS: _ORDERED,
-}
-_VALUES: Final[dict[Of, Callable[[str], Value | None]]] = {
-    Of.ADDRESS: _host,
-    Of.TEXT: lambda text: text,
-    Of.NUMBER: _number,
-    Of.AMOUNT: _amount,
-    Of.SECONDS: _seconds,
-}
-_WANTED: Final = {
-    "net": "a network, as 10.0.0.0/8 or 192.168.",
-    Of.ADDRESS: "an address or a name",
-    Of.TEXT: "a text",
-    Of.NUMBER: "a whole number, or two as 1-1024",
-    Of.AMOUNT: "an amount, as 10k or 1.5M",
-    Of.SECONDS: "a time, as 90s or 5m",
-}

@@ -6,351 +6,35 @@ Patterns come from viewers, texts from the network, and a root process with one 
 Python's `re` goes back and forth: `(a+)+$` takes it hours for 40 characters. Libraries of linear time (RE2) have no
 wheels for all machines that flowtop runs on, 32-bit ARM routers among them; hence an engine of our own.
 
-    a é . [a-z] [^0-9]       a character, any but a newline, one of a class; ] - ^ in a class as in `re`
-    \d \w \s \D \W \S        digits, letters and digits and _, blanks, and the opposites; in classes too
-    \. \\ \- \n \r \t \xHH   the character itself; a letter or digit that is not listed here is an error
-    * + ? {2} {2,} {,5} {2,5}  how often; a ? behind it changes nothing, since where a match ends is not asked
-    ( ) (?: ) |              groups and alternatives
-    ^ $                      the beginning and the end of the text, wherever they stand; $ is never before a newline
+    a é . [a-z] [^0-9]        a character, any but a newline, one of a class; ] - ^ in a class as in `re`
+    \d \w \s \D \W \S         digits; letters, digits and _; blanks; and their opposites. In classes too
+    \. \\ \- \n \r \t \xHH    the character itself; a letter or digit that is not listed here is an error
+    * + ? {2} {2,} {,5} {2,5} how often; a ? behind it changes nothing, since where a match ends is not asked
+    ( ) (?: ) |               groups and alternatives
+    ^ $                       the beginning and the end of the text, wherever they stand; $ is never before a newline
 
 Rules
-1. A character of the text is read once, in at most LARGEST steps, and in one lookup where its like was read before.
-   `steps` counts the others, so that whoever searches many texts can lose patience: a pattern that has a new DFA
-   state for every other text may cost 100 µs a character.
+1. A character of the text is read once: in one lookup (0.04 µs) where the like of it was read before, else in a few
+   steps for each state of the NFA. `steps` counts these, so that whoever searches many texts can lose patience: where
+   every text leads to new states of the DFA, a character costs 3 µs with an NFA of 20 states, 0.3 ms with the largest.
 2. Everything is bounded: the pattern, its nesting, its states with repetitions written out (told before that is
    done), and what is remembered of the DFA. Beyond CELLS it is forgotten and made again.
-3. Case is folded a character at a time, so that one remains one: `.` is ß, and İ is i. As in `re`, a range holds a
-   character when it holds its capital.
+3. Case is folded a character at a time, so that one remains one: `.` is ß, and İ is i. A range holds a character
+   when it holds the small one or the capital.
 4. For one thread at a time.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import ClassVar, Final, NoReturn
+from typing import Final
 
-LONGEST: Final = 1000
-"""Characters of a pattern."""
-
-DEEPEST: Final = 50
-"""Groups in one another."""
-
-LARGEST: Final = 4096
-"""States of an NFA."""
+from flowtopd.wire.regex_parser import Assertion, Chars, Choice, Node, Repeat, Sequence, fold, parse, required
 
 CELLS: Final = 65_536
-"""Lookups, and members of states, that are remembered: 15 MB at the very most."""
+"""Lookups and members of states that are remembered, about 5 MB."""
 
-
-class RegexError(ValueError):
-    """The pattern is none of ours. `offset` is where, in characters from 0; it may be the end of the pattern."""
-
-    def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
-        self.offset = offset
-        self.message = message
-
-
-# the tree
-
-
-_CATEGORIES: Final[dict[str, Callable[[str], bool]]] = {
-    "d": str.isdecimal,
-    "D": lambda char: not char.isdecimal(),
-    "w": lambda char: char.isalnum() or char == "_",
-    "W": lambda char: not (char.isalnum() or char == "_"),
-    "s": str.isspace,
-    "S": lambda char: not char.isspace(),
-}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chars:
-    """One character of a set. Each place of the pattern is a set of its own, its repetitions share it."""
-
-    ranges: tuple[tuple[str, str], ...]
-    categories: str = ""
-    negated: bool = False
-    size: ClassVar[int] = 1
-
-    def have(self, char: str) -> bool:
-        """Whether a folded character is meant."""
-        upper = char.upper() if len(char.upper()) == 1 else char
-        found = any(low <= char <= high or low <= upper <= high for low, high in self.ranges)
-        return self.negated != (found or any(_CATEGORIES[category](char) for category in self.categories))
-
-    @property
-    def literal(self) -> str:
-        """The only character that is meant, empty where there are more."""
-        low, high = self.ranges[0] if len(self.ranges) == 1 else ("", "-")
-        return low if low == high and not self.categories and not self.negated else ""
-
-
-class Assertion(Enum):
-    """No character, but a place in the text."""
-
-    BEGIN = auto()
-    END = auto()
-
-    @property
-    def size(self) -> int:
-        """States of the NFA, as everywhere below."""
-        return 1
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """All parts, one after another."""
-
-    parts: tuple["Node", ...]
-
-    @property
-    def size(self) -> int:
-        return sum(part.size for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the branches."""
-
-    branches: tuple["Node", ...]
-
-    @property
-    def size(self) -> int:
-        return sum(branch.size for branch in self.branches) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """The part, `least` to `most` times; None is without end."""
-
-    part: "Node"
-    least: int
-    most: int | None
-
-    @property
-    def size(self) -> int:
-        optional = 1 if self.most is None else self.most - self.least
-        return self.least * self.part.size + optional * (self.part.size + 1)
-
-
-Node = Chars | Assertion | Sequence | Choice | Repeat
-
-
-def fold(text: str) -> str:
-    """Make capitals and small letters the same; as many characters as before."""
-    return text.lower() if text.isascii() else "".join(map(_fold_one, text))
-
-
-def _fold_one(char: str) -> str:
-    folded = char.casefold()
-    return folded if len(folded) == 1 else char.lower()[0]
-
-
-def _only(char: str) -> Chars:
-    return Chars(((fold(char), fold(char)),))
-
-
-def _required(node: Node) -> str:
-    """A text that is in every match, the longest that is plain to see."""
-    if isinstance(node, Repeat):
-        return _required(node.part) if node.least else ""
-    if isinstance(node, Choice | Assertion):
-        return ""
-    longest = run = ""
-    for part in node.parts if isinstance(node, Sequence) else (node,):
-        if isinstance(part, Chars):
-            run = run + part.literal if part.literal else ""
-        else:
-            run = "" if part.size else run
-            longest = max(longest, _required(part), key=len)
-        longest = max(longest, run, key=len)
-    return longest
-
-
-# the parser
-
-
-_QUANTIFIER: Final = re.compile(r"[*+?]|\{(?!\})([0-9]*)(,?)([0-9]*)\}")
-_TIMES: Final[dict[str, tuple[int, int | None]]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
-_HEX: Final = re.compile(r"x([0-9a-fA-F]{2})")
-_CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t"}
-_GROUPS: Final = {
-    "(?=": "lookaheads",
-    "(?!": "lookaheads",
-    "(?<=": "lookbehinds",
-    "(?<!": "lookbehinds",
-    "(?P=": "back-references",
-    "(?P": "named groups",
-    "(?<": "named groups",
-    "(?>": "atomic groups",
-    "(?(": "conditions",
-    "(?#": "comments",
-    "(?": "inline flags",
-}
-
-
-class _Parser:
-    """Recursive descent over the characters; `_at` is the next one."""
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
-        self._at = 0
-        self._depth = 0
-
-    def whole(self) -> Node:
-        if len(self._pattern) > LONGEST:
-            self._fail(LONGEST, f"longer than {LONGEST} characters")
-        node = self._choice()
-        if self._at < len(self._pattern):
-            self._fail(self._at, "a parenthesis that was not opened")
-        return node
-
-    def _choice(self) -> Node:
-        start = self._at
-        branches = [self._sequence()]
-        while self._take("|"):
-            branches.append(self._sequence())
-        return branches[0] if len(branches) == 1 else self._bounded(Choice(tuple(branches)), start)
-
-    def _sequence(self) -> Node:
-        start = self._at
-        parts = []
-        while not self._is_end() and self._pattern[self._at] not in "|)":
-            parts.append(self._repeated())
-        return parts[0] if len(parts) == 1 else self._bounded(Sequence(tuple(parts)), start)
-
-    def _repeated(self) -> Node:
-        start = self._at
-        if _QUANTIFIER.match(self._pattern, start):
-            self._fail(start, "nothing to repeat")
-        node = self._one()
-        bare = isinstance(node, Assertion) and self._at == start + 1
-        times = 0
-        while found := _QUANTIFIER.match(self._pattern, self._at):
-            if bare:
-                self._fail(self._at, "nothing to repeat")
-            if times and found[0] in _TIMES:
-                self._fail(self._at, "a quantifier behind a quantifier")
-            node = self._bounded(self._repeat(node, found), found.start())
-            times += 1
-        return node
-
-    def _repeat(self, node: Node, found: re.Match[str]) -> Node:
-        self._at = found.end()
-        if self._take("+"):
-            self._fail(found.start(), "possessive quantifiers are not supported")
-        self._take("?")
-        if found[0] in _TIMES:
-            least, most = _TIMES[found[0]]
-        else:
-            least = int(found[1] or 0)
-            most = (int(found[3]) if found[3] else None) if found[2] else least
-        if most is not None and most < least:
-            self._fail(found.start(), "a repetition that runs backwards")
-        return Repeat(node, least, most) if node.size else node
-
-    def _one(self) -> Node:
-        start = self._at
-        if category := self._category():
-            return Chars((), category)
-        if self._take("("):
-            return self._group(start)
-        if self._take("["):
-            return self._class(start)
-        if self._take("."):
-            return Chars((("\n", "\n"),), negated=True)
-        if self._take("^"):
-            return Assertion.BEGIN
-        return Assertion.END if self._take("$") else _only(self._char())
-
-    def _group(self, start: int) -> Node:
-        if not self._take("?:"):
-            for opening, what in _GROUPS.items():
-                if self._pattern.startswith(opening, start):
-                    self._fail(start, f"{what} are not supported")
-        self._depth += 1
-        if self._depth > DEEPEST:
-            self._fail(start, "too deep")
-        node = self._choice()
-        if not self._take(")"):
-            self._fail(start, "a group that is not closed")
-        self._depth -= 1
-        return node
-
-    def _class(self, start: int) -> Chars:
-        negated = self._take("^")
-        ranges, categories = [], ""
-        first = self._at
-        while self._at == first or not self._take("]"):
-            low_at, category, low = self._at, *self._member(start)
-            if not self._pattern.startswith("-", self._at) or self._pattern.startswith("-]", self._at):
-                categories += category
-                ranges += [(fold(low), fold(low))] if low else []
-                continue
-            self._at += 1
-            _, high = self._member(start)
-            if not low or not high:
-                self._fail(low_at, "a range that is not between two characters")
-            if low > high:
-                self._fail(low_at, "a range that runs backwards")
-            ranges.append((low, high))
-        return Chars(tuple(ranges), categories, negated)
-
-    def _member(self, start: int) -> tuple[str, str]:
-        """A category or a character of the class that began at `start`; the other one is empty."""
-        if self._is_end():
-            self._fail(start, "a class that is not closed")
-        category = self._category()
-        return category, "" if category else self._char()
-
-    def _category(self) -> str:
-        letter = self._pattern[self._at + 1 : self._at + 2]
-        if not self._pattern.startswith("\\", self._at) or letter not in _CATEGORIES:
-            return ""
-        self._at += 2
-        return letter
-
-    def _char(self) -> str:
-        start = self._at
-        self._at += 1
-        if self._pattern[start] != "\\":
-            return self._pattern[start]
-        if self._is_end():
-            self._fail(start, "a backslash at the end")
-        letter = self._pattern[self._at]
-        if found := _HEX.match(self._pattern, self._at):
-            self._at = found.end()
-            return chr(int(found[1], 16))
-        if letter == "x":
-            self._fail(start, "\\x wants two hexadecimal digits")
-        if letter in "0123456789":
-            self._fail(start, "back-references are not supported")
-        if letter.isascii() and letter.isalpha() and letter not in _CONTROLS:
-            self._fail(start, f"\\{letter} is not supported")
-        self._at += 1
-        return _CONTROLS.get(letter, letter)
-
-    def _is_end(self) -> bool:
-        return self._at == len(self._pattern)
-
-    def _take(self, text: str) -> bool:
-        taken = self._pattern.startswith(text, self._at)
-        self._at += len(text) if taken else 0
-        return taken
-
-    def _bounded(self, node: Node, offset: int) -> Node:
-        if node.size >= LARGEST:
-            self._fail(offset, "too large")
-        return node
-
-    def _fail(self, offset: int, message: str) -> NoReturn:
-        raise RegexError(offset, message)
-
-
-# the automata
-
+_OBJECT_CELLS: Final = 4
+"""What a state or a character takes besides."""
 
 _ACCEPT: Final = 0
 
@@ -377,15 +61,18 @@ class Nfa:
                 return self._add(node, target)
 
     def _build_repeat(self, node: Repeat, target: int) -> int:
+        copies = node.least
         if node.most is None:
             loop = self._add(None)
-            self.targets[loop] = (self.build(node.part, loop), target)
-            target = loop
+            again = self.build(node.part, loop)
+            self.targets[loop] = (again, target)
+            # the loop is the last copy: otherwise + would double what is in it, and once more around that
+            target, copies = (again, copies - 1) if copies else (loop, 0)
         else:
             behind = target
             for _ in range(node.most - node.least):
                 target = self._add(None, self.build(node.part, target), behind)
-        for _ in range(node.least):
+        for _ in range(copies):
             target = self.build(node.part, target)
         return target
 
@@ -420,18 +107,23 @@ class Regex:
     """A pattern. Raises RegexError where it is none."""
 
     def __init__(self, pattern: str) -> None:
-        tree = _Parser(pattern).whole()
-        self._required = _required(tree)
+        tree = parse(pattern)
+        self._required = required(tree)
         self._nfa = Nfa()
         self._entry = self._nfa.build(tree, _ACCEPT)
         marks = self._nfa.marks
         self._sets = {mark for mark in marks if isinstance(mark, Chars)}
         self._waiting = {at for at, mark in enumerate(marks) if isinstance(mark, Chars) or mark is Assertion.END}
         self.steps = 0
-        """States of the NFA that were gone through so far: about 0.1 µs each."""
+        """States of the NFA that were gone through so far: 0.1 to 0.2 µs each."""
         # a match may begin at every character
         self._again = self._reach([self._entry], _ANYWHERE)
-        self._forget()
+        begun = self._reach([self._entry], _AT_BEGIN)
+        ends = _ACCEPT in self._reach([self._entry], _AT_BEGIN | _AT_END)
+        self._start = _MATCH if _ACCEPT in begun else _State(frozenset(begun & self._waiting), ends=ends)
+        self._states: dict[frozenset[int], _State] = {}
+        self._having: dict[str, frozenset[Chars]] = {}
+        self._cells = 0
 
     def search(self, text: str) -> bool:
         """Whether there is a match anywhere in the text."""
@@ -449,12 +141,11 @@ class Regex:
         return state.ends
 
     def _forget(self) -> None:
+        for state in (self._start, *self._states.values()):
+            state.clear()  # they know each other in circles, and would stay until the garbage is collected
+        self._states.clear()
+        self._having.clear()
         self._cells = 0
-        self._states: dict[frozenset[int], _State] = {}
-        self._having: dict[str, frozenset[Chars]] = {}
-        begun = self._reach([self._entry], _AT_BEGIN)
-        ends = _ACCEPT in self._reach([self._entry], _AT_BEGIN | _AT_END)
-        self._start = _MATCH if _ACCEPT in begun else _State(frozenset(begun & self._waiting), ends=ends)
 
     def _next(self, state: _State, char: str) -> _State:
         """Find out where a character leads that was not read in this state before."""
@@ -476,7 +167,7 @@ class Regex:
         if having is None:
             having = self._having[char] = frozenset(chars for chars in self._sets if chars.have(char))
             self.steps += len(self._sets)
-            self._cells += len(having)
+            self._cells += len(having) + _OBJECT_CELLS
         return having
 
     def _state(self, reached: set[int]) -> _State:
@@ -489,9 +180,8 @@ class Regex:
         state = self._states.get(members)
         if state is None:
             ending = [at for at in members if self._nfa.marks[at] is Assertion.END]
-            ends = bool(ending) and _ACCEPT in self._reach(ending, _AT_END)
-            state = self._states[members] = _State(members, ends=ends)
-            self._cells += len(members)
+            state = self._states[members] = _State(members, ends=_ACCEPT in self._reach(ending, _AT_END))
+            self._cells += len(members) + _OBJECT_CELLS
         return state
 
     def _reach(

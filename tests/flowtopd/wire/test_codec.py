@@ -216,7 +216,7 @@ def test_an_unknown_type_is_named_and_cut(kind: str) -> None:
         ({"type": "query", "protocols": ["tcp"]}, "query: protocols wants int, got ['tcp']"),
         ({"type": "query", "families": ["ipx"]}, "query: families wants one of ipv4, ipv6, got ['ipx']"),
         ({"type": "query", "families": [[]]}, "query: families wants one of ipv4, ipv6, got [[]]"),
-        ({"type": "query", "view": "everything"}, "query: view wants one of flows, got 'everything'"),
+        ({"type": "query", "view": "everything"}, "containers, got 'everything'"),
         ({"type": "query", "interval": "1"}, "query: interval wants float, got '1'"),
         ({"type": "query", "interval": False}, "query: interval wants float, got False"),
         ({"type": "query", "limit": -1.5}, "query: limit wants int, got -1.5"),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flowtopd.query import regex
-from flowtopd.query.regex import CELLS, DEEPEST, LARGEST, LONGEST, Regex, RegexError, fold
+from flowtopd.wire import regex, regex_parser
+from flowtopd.wire.regex import CELLS, Regex
+from flowtopd.wire.regex_parser import DEEPEST, LARGEST, LONGEST, RegexError, fold, parse
 
 LONG_S, SIGMA = "\u017f", "\u03c3"
 TEXTS = st.text(f"abcABC-_.1 éÉßẞ{SIGMA}ςΣ{LONG_S}sK,^$]}}\n", max_size=8)
@@ -221,8 +222,8 @@ def test_what_would_be_too_large_is_told_before_it_is_made(
 
 def test_the_size_that_is_told_is_the_one_that_is_made() -> None:
     pattern = "(a|b?|(c{3}d*){2,4}){2,}(^$[e-f]{0}){,3}"
-    tree = regex._Parser(pattern).whole()
-    assert len(Regex(pattern)._nfa.marks) == regex._size(tree) + 1
+    tree = parse(pattern)
+    assert len(Regex(pattern)._nfa.marks) == regex_parser._size(tree) + 1
 
 
 def test_the_largest_is_still_made() -> None:
