@@ -1,4 +1,4 @@
-"""What enrichment costs: ticks with and without it in turns on the same table, 100 000 addresses that are new, and truth.
+"""What enrichment costs: ticks with and without it in turns on the same table, 100 000 new addresses, and the truth.
 
     steady     the same flows tick after tick, with a share of them replaced: what a busy machine has all day
     arrival    100 000 flows to as many addresses nobody has seen: ticks go on while all of them are looked up
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import sockets, truth
-from bench.report import Measured, at_most, median, thousands
+from bench.report import Measured, median, thousands
 from flowtopd.collector import Collector
 from flowtopd.config import Config
 from flowtopd.daemon import SWITCH_INTERVAL_S, make_pipeline
