@@ -80,14 +80,14 @@ def compares(value: Any, op: Op, wanted: Any) -> bool:
             inside = number >> 128 - bits == address >> 128 - bits if bits else True
             return inside if op is Op.EQ else not inside
         case Span(low, high):
-            inside = low <= value <= high
+            inside = bool(low <= value <= high)
             return {
                 Op.EQ: inside,
                 Op.NE: not inside,
-                Op.LT: value < low,
-                Op.LE: value <= low,
-                Op.GT: value > low,
-                Op.GE: value >= low,
+                Op.LT: bool(value < low),
+                Op.LE: bool(value <= low),
+                Op.GT: bool(value > low),
+                Op.GE: bool(value >= low),
             }[op]
         case _ if op in {Op.MATCH, Op.MISMATCH}:
             return (re.search(wanted, value, re.IGNORECASE) is not None) == (op is Op.MATCH)
