@@ -63,7 +63,7 @@ class Pipeline:
         everything = np.arange(snapshot.size)
         moved = self._directory.learn()
         _face(draft, everything if moved else draft.new, self._directory.columns["where"])
-        changed = self._ledger.settle(draft)
+        changed = self._ledger.settle(draft, moved=moved)
         self._serve(draft, everything if moved or changed else draft.new)
         self._tag_own(draft)
         self._compact(draft)
@@ -122,6 +122,10 @@ class Pipeline:
         self._ledger.compact(draft)
         self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
 
+    def rest(self) -> None:
+        """Find nothing until the next snapshot: nobody looks just now."""
+        self._ledger.rest()
+
     def forget(self) -> None:
         """Stop what runs and drop what is known."""
         self._ledger.forget()
@@ -170,7 +174,12 @@ def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:
 
 
 def _within(moments_ns: NDArray[np.uint64], spans_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which moments are in one of the spans, of which there are few."""
-    moments = moments_ns.astype(np.int64)[:, None]
-    inside: NDArray[np.bool_] = np.any((spans_ns[:, 0] <= moments) & (moments <= spans_ns[:, 1]), axis=1)
+    """Tell which moments are in one of the spans."""
+    if not len(spans_ns):
+        return np.zeros(len(moments_ns), np.bool_)
+    spans_ns = spans_ns[np.argsort(spans_ns[:, 0])]
+    latest_ns = np.maximum.accumulate(spans_ns[:, 1])
+    moments = moments_ns.astype(np.int64)
+    before = np.searchsorted(spans_ns[:, 0], moments, "right") - 1  # the last span that begins in time
+    inside: NDArray[np.bool_] = (before >= 0) & (moments <= latest_ns[before])
     return inside

@@ -46,6 +46,9 @@ from flowtopd.wire.messages import (
 ROWS_A_PART: Final = 500
 """Rows of one frame: about 10 ms of work with all fields, after which other viewers get their turn."""
 
+MOST_NAMED: Final = 4000
+"""Rows of one answer whose names are looked up: fewer than the resolver remembers, so that it comes to an end."""
+
 WantNames = Callable[[list[tuple[int, int]]], None]
 """Told the addresses, as halves of 128 bits, that a viewer sees with names on; must not block."""
 
@@ -172,10 +175,11 @@ def _snapshots(
     status = _status(source.tick, page, pace_s, viewers)
     fields = query.fields or FLOW_FIELD_NAMES
     hidden = {*(() if query.names else NAME_FIELDS), *(() if query.geoip else PLACE_FIELDS)}
-    if query.names and (shown := [at for field, at in NAME_FIELDS.items() if field in fields]):
-        want_names(_addresses(snapshot, page.rows, shown))
+    named = [at for field, at in NAME_FIELDS.items() if field in fields] if query.names else []
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
+        if named and start < MOST_NAMED:
+            want_names(_addresses(snapshot, page.rows[start:end], named))
         yield Snapshot(
             tag=query.tag,
             seq=snapshot.seq,
