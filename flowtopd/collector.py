@@ -71,6 +71,11 @@ class Collector:
         kernel = self._read_kernel(snapshot.size)
         return Tick(snapshot, kernel, self._monotonic() - started, lost)
 
+    def rest(self) -> None:
+        """Do nothing until the next tick: those who look have paused."""
+        if self._pipeline is not None:
+            self._pipeline.rest()
+
     def forget(self) -> None:
         """Free what was kept for the next tick; it will have no rates."""
         if self._pipeline is not None:

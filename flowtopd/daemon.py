@@ -64,6 +64,9 @@ from flowtopd.system.tracking import conntrack_exists, tracks
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may keep the interpreter: with Python's 5 ms, keys wait for the collector."""
 
+INBOX: Final = 4096
+"""Answers about processes that wait for a tick; between two that are an hour apart the oldest go."""
+
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 """Blocked but for the time in which they are handled, in the main thread: what was changed outside is put back
 whenever they come. The collector's threads are made while they are blocked, so that they never get one."""
@@ -180,7 +183,7 @@ def make_pipeline(config: Config) -> Pipeline:
     """The enrichers, and what they need of one another's findings."""
     geoip = config.geoip
     directory = Directory(Lan(), Places(geoip.files, (geoip.directory, *SYSTEM_DIRECTORIES)), Resolver())
-    inbox: Inbox = deque()
+    inbox: Inbox = deque(maxlen=INBOX)
     cgroups = Cgroups()
     verdicts = Verdicts(Holders(cgroups), Identities(cgroups))
     attributor = Attributor(Sockets(), verdicts, Namespaces(), directory.is_host)
@@ -230,7 +233,9 @@ class Ticker:
         while True:
             interval_s = self._hub.interval_s
             if interval_s is None:
-                if not self._hub.viewers:
+                if self._hub.viewers:
+                    await loop.run_in_executor(self._thread, self._collector.rest)
+                else:
                     self._hub.clear()
                     await loop.run_in_executor(self._thread, self._collector.forget)
                 await self._hub.changed()

@@ -1,68 +1,100 @@
 """One thread for what a tick must not wait for: jobs in, their results out, in their order.
 
-A job that fails is logged, and has no result. The thread waits without a timer, and goes with the process.
+    do(kind, job) ─▶ queue ─▶ thread ─▶ take: (kind, result), the result None where the job failed
+
+A job that fails is logged. The thread waits without a timer. It may hang in one that asks the system for something that
+does not answer: nobody waits for it for ever, and it does not keep the process from ending.
 """
 
+import contextlib
 import logging
+import queue
 import signal
-from collections import deque
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 log = logging.getLogger(__name__)
 
-_MOST_JOBS: Final = 64
+MOST_JOBS: Final = 64
+PATIENCE_S: Final = 2.0
+"""How long anybody waits for the thread."""
 
 T = TypeVar("T")
+
+
+class _Job:
+    """What is to be done, and what came of it."""
+
+    def __init__(self, kind: Enum | None, work: Callable[[], Any]) -> None:
+        self.kind = kind
+        self.result: Any = None
+        self.done = threading.Event()
+        self._work = work
+
+    def run(self) -> None:
+        try:
+            self.result = self._work()
+        except Exception:  # one that fails must not end all others
+            log.exception("something could not be looked up")
+        finally:
+            self.done.set()
 
 
 class Background:
     """Takes jobs from one thread, and gives that thread their results."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "enrich", initializer=_without_signals)
-        self._waiting: deque[Future[Any]] = deque()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._thread = threading.Thread(target=self._run, name="enrich", daemon=True)
+        self._thread.start()
 
-    @property
-    def busy(self) -> bool:
-        """Whether results are still to be taken."""
-        return bool(self._waiting)
+    def _run(self) -> None:
+        # signals are the main thread's, also in the moments when that one blocks them
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while (job := self._jobs.get()) is not None:
+            job.run()
 
     @property
     def full(self) -> bool:
         """Whether there is no room for another job."""
-        return len(self._waiting) >= _MOST_JOBS
+        return len(self._waiting) >= MOST_JOBS
 
-    def do(self, job: Callable[[], Any]) -> None:
+    def has(self, kind: Enum) -> bool:
+        """Whether a job of this kind has not been taken yet."""
+        return any(job.kind is kind for job in self._waiting)
+
+    def do(self, kind: Enum, work: Callable[[], Any]) -> None:
         """Have this done after what waits."""
-        self._waiting.append(self._thread.submit(job))
+        job = _Job(kind, work)
+        self._waiting.append(job)
+        self._jobs.put(job)
 
-    def now(self, job: Callable[[], T]) -> T:
-        """Have this done and wait for its result."""
-        return self._thread.submit(job).result()
+    def now(self, work: Callable[[], T]) -> T | None:
+        """Have this done and wait for its result, but not for long; None where it failed or takes longer."""
+        job = _Job(None, work)
+        self._jobs.put(job)
+        job.done.wait(PATIENCE_S)
+        result: T | None = job.result
+        return result
 
-    def take(self) -> Iterator[Any]:
-        """Yield the results that are there."""
-        while self._waiting and self._waiting[0].done():
-            done = self._waiting.popleft()
-            if (error := done.exception()) is not None:
-                log.error("a lookup failed", exc_info=error)
-            else:
-                yield done.result()
+    def take(self) -> Iterator[tuple[Enum | None, Any]]:
+        """Yield kind and result of the jobs that are done."""
+        while self._waiting and self._waiting[0].done.is_set():
+            job = self._waiting.pop(0)
+            yield job.kind, job.result
 
     def forget(self) -> None:
-        """Drop what waits and every result."""
-        for job in self._waiting:
-            job.cancel()
+        """Drop what has not begun, and every result."""
         self._waiting.clear()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait()
 
     def close(self) -> None:
-        """End the thread after the job that runs."""
+        """End the thread after the job that runs; leave it behind where that takes too long."""
         self.forget()
-        self._thread.shutdown()
-
-
-def _without_signals() -> None:
-    """Signals are the main thread's, also in the moments when that one blocks them."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._jobs.put(None)
+        self._thread.join(PATIENCE_S)

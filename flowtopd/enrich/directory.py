@@ -11,7 +11,7 @@ Belongs to the thread that ticks. Nothing here waits: an answer that is not ther
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Final
 
@@ -37,15 +37,16 @@ A_JOB: Final = 16_384
 """Addresses whose places are looked up in one go."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Placed:
-    ids: Ids
-    places: NDArray[np.int32]
+class _Job(Enum):
+    """What is done in the background, and what comes of it."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Refreshed:
-    changed: bool
+    LOOK = auto()
+    """A Neighbourhood."""
+    REFRESH = auto()
+    """Whether other databases are asked now."""
+    PLACE = auto()
+    """Rows of the table, and the ids of their places."""
+    CLOSE = auto()
 
 
 class Directory:
@@ -69,7 +70,7 @@ class Directory:
         self._devices = Interned(Device())
         self._classified = self._placed = 1
         self._look_from_s = self._refresh_from_s = self._clock()
-        self._is_looking = False
+        self._is_crowded = False
 
     @property
     def columns(self) -> Columns:
@@ -113,17 +114,16 @@ class Directory:
         Return whether addresses that were known before may be something else to this host now.
         """
         moved = self._neighbourhood is None
-        if moved:  # without it nothing can be told of a flow; this look is short, the first one with names is not
+        if moved and self._clock() >= self._look_from_s:
+            # without it nothing can be told of a flow; this look is short, the first one with names is not
             self._neighbourhood = self._background.now(self._lan.glance)
-        for answer in self._background.take():
-            match answer:
-                case _Placed():
-                    self._table.put("place", answer.ids, answer.places)
-                case _Refreshed(changed=True):
-                    self._placed = 1
-                case Neighbourhood():
-                    self._is_looking = False
-                    moved |= self._move(answer)
+        for kind, answer in self._background.take():
+            if kind is _Job.PLACE and answer is not None:
+                self._table.put("place", *answer)
+            elif kind is _Job.REFRESH and answer:
+                self._placed = 1
+            elif kind is _Job.LOOK and answer is not None:
+                moved |= self._move(answer)
         self._write_names()
         self._classify()
         self._ask()
@@ -136,14 +136,17 @@ class Directory:
             return False
         moved = before is None or now.networks != before.networks
         self._classified = 1 if moved else self._classified
+        if before is not None and now.networks.uplinks() != before.networks.uplinks():
+            # the names of private addresses were those of another network
+            self._resolver.forget()
+            self._table.put("name", np.arange(self._table.size, dtype=np.int32), 0)
         self._write_devices()
         return moved
 
     def _classify(self) -> None:
         """Say of new addresses what they are to this host."""
-        if self._classified == self._table.size:
+        if self._classified == self._table.size or self._neighbourhood is None:
             return
-        assert self._neighbourhood is not None
         rows = np.arange(self._classified, self._table.size, dtype=np.int32)
         self._table.put("where", rows, self._neighbourhood.networks.where(self._table.columns["address"][rows]))
         self._classified = self._table.size
@@ -165,18 +168,18 @@ class Directory:
                 self._table.put("name", rows, ids)
 
     def _ask(self) -> None:
-        now, do = self._clock(), self._background.do
-        if now >= self._look_from_s and not self._is_looking:
+        now, background = self._clock(), self._background
+        if now >= self._look_from_s and not background.has(_Job.LOOK):
             self._look_from_s = now + LAN_S
-            self._is_looking = True
-            do(self._lan.look)
-        if now >= self._refresh_from_s:
+            background.do(_Job.LOOK, self._lan.look)
+        if now >= self._refresh_from_s and not background.has(_Job.REFRESH):
             self._refresh_from_s = now + DATABASES_S
-            do(lambda: _Refreshed(self._databases.refresh()))
-        while self._placed < self._table.size and not self._background.full:
+            background.do(_Job.REFRESH, self._databases.refresh)
+        while self._placed < self._table.size and not self._is_crowded and not background.full:
             end = min(self._placed + A_JOB, self._table.size)
             rows = np.arange(self._placed, end, dtype=np.int32)
-            do(partial(_look_up, self._databases, self._places, self._table.columns["address"][rows], rows))
+            addresses = self._table.columns["address"][rows]
+            background.do(_Job.PLACE, partial(_look_up, self._databases, self._places, addresses, rows))
             self._placed = end
 
     def want_names(self, addresses: Iterable[Address]) -> None:
@@ -188,22 +191,28 @@ class Directory:
         return self._resolver.quick_lookups()
 
     def compact(self, used: NDArray[np.bool_]) -> Ids | None:
-        """Drop the rows that are not used; return for each row where it is now. None: not now, answers are coming."""
-        if self._background.busy:
+        """Drop the rows that are not used; return for each row where it is now.
+
+        None: places are on their way to the rows where they are. No others are asked for until that is done.
+        """
+        self._is_crowded = self._background.has(_Job.PLACE)
+        if self._is_crowded:
             return None
+        asked = np.arange(self._table.size) < self._placed
         mapping = self._table.compact(used)
         for name, records in (("name", self._names), ("place", self._places), ("device", self._devices)):
             column = self._table.columns[name]
             self._table.put(name, np.arange(self._table.size, dtype=np.int32), records.compact(column)[column])
-        self._classified = self._placed = self._table.size
+        self._classified = self._table.size
+        self._placed = 1 + int(np.count_nonzero(asked[1:] & (mapping[1:] > 0)))
         return mapping
 
     def forget(self) -> None:
         """Drop everything that can be found again, and close what is open."""
         self._resolver.stop()
         self._background.forget()
-        self._background.do(self._databases.close)
-        self._background.do(self._lan.close)
+        self._background.do(_Job.CLOSE, self._databases.close)
+        self._background.do(_Job.CLOSE, self._lan.close)
         self._begin()
 
     def close(self) -> None:
@@ -212,11 +221,11 @@ class Directory:
         self._background.close()
 
 
-def _look_up(places: Places, interned: Interned[Place], addresses: Pairs, ids: Ids) -> _Placed:
+def _look_up(places: Places, interned: Interned[Place], addresses: Pairs, ids: Ids) -> tuple[Ids, NDArray[np.int32]]:
     """In the background: the only thread that adds places."""
     found = places.places(addresses)
     known: dict[int, int] = {}  # equal places are one object, whose hash is not worth while making for each address
     for place in found:
         if id(place) not in known:
             known[id(place)] = interned.id(place)
-    return _Placed(ids, np.fromiter((known[id(place)] for place in found), np.int32, len(found)))
+    return ids, np.fromiter((known[id(place)] for place in found), np.int32, len(found))

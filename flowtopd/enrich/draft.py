@@ -17,8 +17,9 @@ from flowtopd.flows.snapshot import Snapshot
 Columns = dict[str, NDArray[Any]]
 Rows = NDArray[np.intp]
 
-CARRIED: Final[dict[str, str]] = JOINED | {"due_s": "f8", "tries": "u1"}
-"""And when the process of a flow is asked for next, on the monotonic clock (infinite: never), and how often it was."""
+CARRIED: Final[dict[str, str]] = JOINED | {"due_s": "f8", "tries": "u1", "state": "u1"}
+"""And when the process of a flow is asked for next, on the monotonic clock (infinite: never), how often it was, and the
+state that the flow had."""
 
 
 class Draft:

@@ -31,7 +31,7 @@ from flowtopd.flows.snapshot import Snapshot
 
 DNS: Final = 53
 
-_ENDS: Final = (("src", "src_at"), ("dst", "dst_at"), ("reply_src", "reply_src_at"))
+_POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "local_at")
 _ROOM: Final = 16_384
 
 
@@ -63,7 +63,7 @@ class Pipeline:
         everything = np.arange(snapshot.size)
         moved = self._directory.learn()
         _face(draft, everything if moved else draft.new, self._directory.columns["where"])
-        changed = self._ledger.settle(draft)
+        changed = self._ledger.settle(draft, moved=moved)
         self._serve(draft, everything if moved or changed else draft.new)
         self._tag_own(draft)
         self._compact(draft)
@@ -112,15 +112,19 @@ class Pipeline:
         if self._directory.size + len(self._ledger.owners.values) < self._compact_at:
             return
         used = np.zeros(self._directory.size, np.bool_)
-        for at in (*(at for _, at in _ENDS), "local_at"):
+        for at in _POINTERS:
             used[draft[at]] = True
         mapping = self._directory.compact(used)
         if mapping is None:
             return
-        for at in (*(at for _, at in _ENDS), "local_at"):
+        for at in _POINTERS:
             draft.replace(at, mapping)
         self._ledger.compact(draft)
         self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
+
+    def rest(self) -> None:
+        """Find nothing until the next snapshot: nobody looks just now."""
+        self._ledger.rest()
 
     def forget(self) -> None:
         """Stop what runs and drop what is known."""
@@ -136,11 +140,17 @@ class Pipeline:
 
 
 def _locate(draft: Draft, directory: Directory) -> None:
-    """Give every new flow the rows of its addresses."""
+    """Give every new flow the rows of its addresses. Who answers is mostly the one that was called."""
     if len(draft.new):
-        ids = directory.rows(np.concatenate([draft.flows[end][draft.new] for end, _ in _ENDS]))
-        for (_, at), part in zip(_ENDS, np.split(ids, len(_ENDS)), strict=True):
-            draft.write(at, draft.new, part)
+        src, dst, reply_src = (draft.flows[end][draft.new] for end in ("src", "dst", "reply_src"))
+        moved = np.flatnonzero((reply_src != dst).any(axis=1))
+        src_at, dst_at, moved_at = np.split(
+            directory.rows(np.concatenate((src, dst, reply_src[moved]))), (len(src), 2 * len(src))
+        )
+        reply_src_at = dst_at.copy()
+        reply_src_at[moved] = moved_at
+        for name, column in (("src_at", src_at), ("dst_at", dst_at), ("reply_src_at", reply_src_at)):
+            draft.write(name, draft.new, column)
 
 
 def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:
@@ -164,7 +174,12 @@ def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:
 
 
 def _within(moments_ns: NDArray[np.uint64], spans_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which moments are in one of the spans, of which there are few."""
-    moments = moments_ns.astype(np.int64)[:, None]
-    inside: NDArray[np.bool_] = np.any((spans_ns[:, 0] <= moments) & (moments <= spans_ns[:, 1]), axis=1)
+    """Tell which moments are in one of the spans."""
+    if not len(spans_ns):
+        return np.zeros(len(moments_ns), np.bool_)
+    spans_ns = spans_ns[np.argsort(spans_ns[:, 0])]
+    latest_ns = np.maximum.accumulate(spans_ns[:, 1])
+    moments = moments_ns.astype(np.int64)
+    before = np.searchsorted(spans_ns[:, 0], moments, "right") - 1  # the last span that begins in time
+    inside: NDArray[np.bool_] = (before >= 0) & (moments <= latest_ns[before])
     return inside

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.query.execute import Page
 from flowtopd.query.groups import addresses_of
 from flowtopd.query.joins import NAME_FIELDS
 from flowtopd.query.predicate import asks_names
@@ -21,22 +20,26 @@ FILTERED: Final = 256
 """Addresses for which a filter wants names at a tick: others each time, so that all have their turn."""
 
 
-def named_addresses(results: Results, query: Query, page: Page, fields: tuple[str, ...]) -> list[Address]:
-    """Return the addresses, each once; first those of the page in its order. Empty where the viewer wants no names."""
+def named_addresses(
+    results: Results, query: Query, rows: Rows, fields: tuple[str, ...], *, first: bool = True
+) -> list[Address]:
+    """Return the addresses, each once, in the order of these rows of a page; none where the viewer wants no names.
+
+    After those of the `first` rows come some that the filter asks about.
+    """
     if not query.names:
         return []
     snapshot = results.snapshot
     if query.view is View.FLOWS:
         ends = [at for field, at in NAME_FIELDS.items() if field in fields]
-        numbers = [_ends(snapshot, page.rows, ends)] if ends else []
+        numbers = [_ends(snapshot, rows, ends)] if ends else []
     else:
-        numbers = [addresses_of(results.groups(query), page.rows)] if "name" in fields else []
-    meant = parse(query.filter)
-    if meant is not None and asks_names(meant):
+        numbers = [addresses_of(results.groups(query), rows)] if "name" in fields else []
+    if first and (meant := parse(query.filter)) is not None and asks_names(meant):
         numbers.append(_unnamed(snapshot))
     wanted = np.concatenate([np.zeros(0, np.intp), *numbers])
-    _numbers, first = np.unique(wanted, return_index=True)
-    in_turn = wanted[np.sort(first)]
+    _numbers, begin = np.unique(wanted, return_index=True)
+    in_turn = wanted[np.sort(begin)]
     halves = snapshot.dimensions.addresses["address"][in_turn[in_turn > 0]]
     return [(high, low) for high, low in halves.tolist()]
 

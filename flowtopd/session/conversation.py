@@ -46,6 +46,9 @@ from flowtopd.wire.messages import (
 ROWS_A_PART: Final = 500
 """Rows of one frame: about 10 ms of work with all fields, after which other viewers get their turn."""
 
+MOST_NAMED: Final = 4000
+"""Rows of one answer whose names are looked up: fewer than the resolver remembers, so that it comes to an end."""
+
 WantNames = Callable[[list[tuple[int, int]]], None]
 """Told the addresses, as halves of 128 bits, that a viewer sees with names on; must not block."""
 
@@ -175,10 +178,12 @@ def _snapshots(
     page = execute(source.results, query)
     status = _status(source.tick, page, pace_s, viewers)
     fields = query.fields or VIEW_FIELDS[query.view]
-    if wanted := named_addresses(source.results, query, page, fields):
-        want_names(wanted)
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
+        if start < MOST_NAMED and (
+            wanted := named_addresses(source.results, query, page.rows[start:end], fields, first=start == 0)
+        ):
+            want_names(wanted)
         yield Snapshot(
             tag=query.tag,
             seq=snapshot.seq,

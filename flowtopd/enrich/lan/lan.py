@@ -57,7 +57,7 @@ class Lan:
     ) -> None:
         self._kernel = Kernel(open_socket)
         self._leases = LeaseFiles(servers)
-        self._ethers = Watched(ethers_file, ethers.read)
+        self._ethers = Watched(ethers_file, ethers.read, may_link=True)
         self._vendors = Vendors(vendor_directories)
         self._host_name = host_name
         self._clock = clock

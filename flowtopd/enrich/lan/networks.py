@@ -107,6 +107,12 @@ class Networks:
     def __hash__(self) -> int:
         return hash((self.keys.tobytes(), self.codes.tobytes()))
 
+    def uplinks(self) -> frozenset[int]:
+        """Where the networks of the uplinks begin: others than before mean that this host has moved."""
+        keys = self.keys[self.codes == Where.UPLINK]
+        halves = zip((keys // len(self.lows)).tolist(), (keys % len(self.lows)).tolist(), strict=True)
+        return frozenset(int(self.highs[high]) << 64 | int(self.lows[low]) for high, low in halves)
+
     def where(self, addresses: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """Return the code of `dimensions.Where` for each address, shape (n, 2)."""
         high, low = addresses[:, 0], addresses[:, 1]

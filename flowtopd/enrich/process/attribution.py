@@ -3,7 +3,10 @@
     flows ─▶ few: exact questions ─▶ what is left, or many: tables ─▶ match ─▶ verdicts ─▶ Answers
       └─ neither end here ─▶ the namespace that has one ─▶ its tables ─▶ match ─▶ verdicts ─┘
 
-Rules: nobody is named on a guess. A process that started after a flow cannot be the one that waited for it. An answer
+Rules: nobody is named on a guess. A process that started after a flow cannot be the one that waited for it. A UDP
+socket without a peer may have been given the port after the flow was sent from it: on a port that the kernel gives to
+anybody, it is named only while the flow is sent (its counter moves), or when the flow has just begun. In other
+namespaces only a connected socket will do: an address there may be somebody else's here. An answer
 is `final`, or it may become a better one and is worth asking for again, at the next few ticks: a socket whose holder
 nobody has looked for yet (PENDING), a connection that may yet be accepted by another process than the one that listens.
 What is found while a process lives is never taken back because it has exited since: that is for the caller to keep.
@@ -12,6 +15,7 @@ Where the kernel does not answer, that is logged once and the flows stay PENDING
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,12 +23,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.enrich.process.match import LISTENING, NEVER_RAW, Mask, Matches, match
+from flowtopd.enrich.process.match import LISTENING, NEVER_RAW, UDPLITE, Mask, Matches, match
 from flowtopd.enrich.process.namespaces import Namespaces
 from flowtopd.enrich.process.sockets import ASKED_EXACTLY, Port, Sockets
 from flowtopd.enrich.process.verdict import Verdict, Verdicts
 from flowtopd.flows.dimensions import Attribution, Owner
-from flowtopd.flows.names import TCP
+from flowtopd.flows.names import TCP, UDP
 from flowtopd.netlink.nlmsg import Indices, MalformedMessage, NetlinkError
 from flowtopd.netlink.sock_diag import Columns, Question, empty, joined
 
@@ -35,7 +39,13 @@ FLOW_COLUMNS: Final = (
     *("key", "proto", "family", "state", "start_ns", "icmp_id", "icmp_type"),
     *("src", "sport", "dst", "dport", "reply_src", "reply_sport", "reply_dst", "reply_dport"),
 )
-"""What is read of a flow; and `first_seen_s`, where there is one, for those without a start."""
+"""What is read of a flow."""
+
+MORE_COLUMNS: Final = ("first_seen_s", "orig_rate")
+"""And where there are such: for flows without a start, and to know which are being sent."""
+
+YOUNG_S: Final = 3.0
+"""So long after its beginning a flow that nobody here has may be that of a container which has just been made."""
 
 NOBODY: Final = Owner()
 
@@ -51,9 +61,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What was found, a row a flow: `owners[owner]` is who has it, `owners[0]` nobody; `how` is an Attribution."""
+    """What was found, a row a flow: `owners[owner]` is who has it, `owners[0]` nobody; `how` is an Attribution.
+
+    The flow that is meant had begun by `begun_by_ns` (Unix time, 0 unknown): a later one with the same key is another.
+    """
 
     keys: NDArray[np.uint64]
+    begun_by_ns: NDArray[np.uint64]
     how: NDArray[np.uint8]
     owner: NDArray[np.int32]
     final: Mask
@@ -61,7 +75,9 @@ class Answers:
 
     def chosen(self, rows: Indices) -> "Answers":
         """Some of them."""
-        return Answers(self.keys[rows], self.how[rows], self.owner[rows], self.final[rows], self.owners)
+        return Answers(
+            self.keys[rows], self.begun_by_ns[rows], self.how[rows], self.owner[rows], self.final[rows], self.owners
+        )
 
 
 class Attributor:
@@ -71,8 +87,16 @@ class Attributor:
     """
 
     def __init__(
-        self, sockets: Sockets, verdicts: Verdicts, namespaces: Namespaces, is_local: IsLocal, few: int = FEW
+        self,
+        sockets: Sockets,
+        verdicts: Verdicts,
+        namespaces: Namespaces,
+        is_local: IsLocal,
+        few: int = FEW,
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._wall = wall
         self._sockets = sockets
         self._verdicts = verdicts
         self._namespaces = namespaces
@@ -85,7 +109,7 @@ class Attributor:
         self._sockets.close()
 
     def attribute(self, flows: Columns) -> Answers:
-        """Find who has these flows. `flows` has FLOW_COLUMNS."""
+        """Find who has these flows. `flows` has FLOW_COLUMNS, and maybe MORE_COLUMNS."""
         outbound, inbound = self._is_local(flows["src"]), self._is_local(flows["reply_src"])
         draft = _Draft(flows)
         here = np.flatnonzero(outbound | inbound)
@@ -111,7 +135,7 @@ class Attributor:
             left = self._ask(draft, np.arange(len(opened)), mine, ~mine)
             # a TCP socket that is not found by its tuple is not found at all
             left = left[~np.isin(draft.flows["proto"][left], LISTENING)]
-            self._look_up(draft, left, mine, ~mine)
+            self._look_up(draft, left, mine, ~mine, sent=mine)
         except (NetlinkError, MalformedMessage) as error:
             self._complain(error)
         found = draft.answers()
@@ -133,7 +157,8 @@ class Attributor:
     def _attribute_here(self, draft: "_Draft", rows: Indices, outbound: Mask, inbound: Mask) -> None:
         if len(rows) <= self._few:
             rows = self._ask(draft, rows, outbound, inbound)
-        self._look_up(draft, rows, outbound, inbound)
+        sent = draft.flows.get("orig_rate", np.zeros(len(outbound))) > 0  # unknown (NaN) is not sent
+        self._look_up(draft, rows, outbound, inbound, sent=sent)
         self._complaint = ""
 
     def _ask(self, draft: "_Draft", rows: Indices, outbound: Mask, inbound: Mask) -> Indices:
@@ -145,7 +170,7 @@ class Attributor:
         left: Indices = rows[~exact]
         return left
 
-    def _look_up(self, draft: "_Draft", rows: Indices, outbound: Mask, inbound: Mask) -> None:
+    def _look_up(self, draft: "_Draft", rows: Indices, outbound: Mask, inbound: Mask, *, sent: Mask) -> None:
         """Find these flows in the tables of sockets."""
         if not len(rows):
             return
@@ -154,13 +179,18 @@ class Attributor:
         sockets = self._sockets.table(wanted)
         raw = empty() if np.isin(flows["proto"], NEVER_RAW).all() else self._sockets.raw()
         matches = match(flows, sockets, raw, outbound[rows], inbound[rows])
-        self._settle(draft, rows, matches, joined((sockets, raw)), np.ones(len(rows), np.bool_))
+        doubtful = (matches.how == Attribution.LISTENER) & outbound[rows] & ~sent[rows]
+        doubtful &= np.isin(flows["proto"], (UDP, UDPLITE)) & self._sockets.is_ephemeral(flows["sport"])
+        self._settle(draft, rows, matches, joined((sockets, raw)), ~doubtful)
+        draft.how[rows[doubtful]] = Attribution.AMBIGUOUS
+        draft.final[rows[doubtful]] = False
 
     def _attribute_elsewhere(self, draft: "_Draft", rows: Indices) -> None:
         """Find flows of other network namespaces, which this one forwards."""
         draft.how[rows] = Attribution.FORWARDED
         if not len(rows):
             return
+        draft.final[rows] = self._wall() - _begun_s(draft.flows)[rows] >= YOUNG_S
         flows = _chosen(draft.flows, rows)
         opener, opened = (self._namespaces.owning(flows[name]) for name in ("src", "reply_src"))
         owner = np.where(opener > 0, opener, opened)  # from one container to another: it is the opener's
@@ -168,7 +198,7 @@ class Attributor:
             theirs = np.flatnonzero(owner == netns)
             sockets = self._namespaces.sockets(netns)
             matches = match(_chosen(flows, theirs), sockets, empty(), opener[theirs] == netns, opened[theirs] == netns)
-            lost = matches.how == Attribution.EXITED
+            lost = matches.how != Attribution.EXACT
             self._settle(draft, rows[theirs], matches, sockets, ~lost)
             draft.how[rows[theirs[lost]]] = Attribution.OTHER_NETNS
             # the tables of a namespace may be some seconds old
@@ -205,14 +235,18 @@ class _Draft:
         ]
 
         started_s = np.array([owner.started_s or 0.0 for owner in owners])[number]
-        late = rows[(self.how[rows] == Attribution.LISTENER) & (started_s > _begun_s(self.flows)[rows])]
+        begun_s = _begun_s(self.flows)[rows]
+        # a flow from before this host was started has its start from a clock that has been set since: it tells nothing
+        booted_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        late = rows[(self.how[rows] == Attribution.LISTENER) & (started_s > begun_s) & (begun_s >= booted_s)]
         self.how[late] = Attribution.EXITED
         self._owner[late] = 0
 
     def answers(self) -> Answers:
         """As they are now."""
         pending = self.how == Attribution.PENDING
-        return Answers(self.flows["key"], self.how, self._owner, self.final & ~pending, tuple(self._ids))
+        final = self.final & ~pending
+        return Answers(self.flows["key"], self.flows["start_ns"], self.how, self._owner, final, tuple(self._ids))
 
 
 def _begun_s(flows: Columns) -> NDArray[np.float64]:

@@ -54,10 +54,10 @@ class Search:
                 return 0
             self._looked.add(pid)
             self._read(pid, folder, descriptors)
-        except PermissionError:
-            self.unreadable = True
         except (FileNotFoundError, ProcessLookupError):
             pass  # it has exited
+        except OSError:  # not for us to see; or no descriptors are left for the listing
+            self.unreadable = True
         else:
             return len(descriptors)
         return 0
@@ -70,6 +70,13 @@ class Search:
                 link = readlink(f"{folder}/{descriptor}")
             except FileNotFoundError:
                 continue  # closed since the listing, or the process exits
+            except ProcessLookupError:
+                raise
+            except PermissionError:
+                self.unreadable = True
+                continue
+            except OSError:
+                continue  # ENAMETOOLONG: a file, deep down
             if link in wanted:
                 self.found.setdefault(wanted[link], []).append(Holding(pid, descriptor))
 

@@ -25,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from flowtopd.enrich.process.attribution import Answers, Attributor
 from flowtopd.enrich.process.sockets import Port
 from flowtopd.flows.identity import flow_keys
@@ -36,6 +38,10 @@ from flowtopd.netlink.sock_diag import Columns
 BUSY_SHARE: Final = 0.25
 BURST_S: Final = 0.1
 """Seconds of work that may be done at once after a quiet time."""
+
+AFTER_MISTAKE_S: Final = 1.0
+PATIENCE_S: Final = 2.0
+"""How long `stop` waits for the thread."""
 
 _BLOCKS: Final = 64
 """Blocks of events that are passed over in one go."""
@@ -76,7 +82,11 @@ class Budget:
 
 
 class Watcher:
-    """Owns the thread. `attributor` is used in it alone, from `start` to `stop`; `outbox` is called in it."""
+    """Owns the thread. `attributor` is used in it alone, from `start` to `stop`; `outbox` is called in it.
+
+    Nothing that a process or a file of /proc does ends the thread: what goes wrong in a turn is logged, and the next
+    turn comes a second later.
+    """
 
     def __init__(
         self,
@@ -84,8 +94,11 @@ class Watcher:
         outbox: Outbox,
         subscribe: Callable[[], Subscription] = Subscription,
         clock: Callable[[], float] = time.monotonic,
+        *,
         busy: Callable[[], float] = time.thread_time,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        self._wall_ns = wall_ns
         self._attributor = attributor
         self._outbox = outbox
         self._subscribe = subscribe
@@ -116,9 +129,15 @@ class Watcher:
     def start(self) -> None:
         """Subscribe and begin, unless that was done. Where there are no events, only questions are answered."""
         if self._thread is not None:
+            if self._thread.is_alive() or not self._stopping:
+                return
+            self._clean_up()  # it had not ended when it was to
+        try:
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError as error:  # no descriptors are left: perhaps at the next tick
+            self._complain(f"no processes: {error.strerror}")
             return
         self._stopping = False
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
             self._subscription = self._subscribe()
         except OSError as error:
@@ -127,12 +146,20 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and close what it had open. Questions that were not answered are dropped."""
+        """End the thread and close what it had open. Questions that were not answered are dropped.
+
+        A thread that hangs (in /proc, over a process that does) is left to end when it can.
+        """
         if self._thread is None:
             return
         self._stopping = True
+        self._jobs.clear()
         os.eventfd_write(self._wake, 1)
-        self._thread.join()
+        self._thread.join(PATIENCE_S)
+        if not self._thread.is_alive():
+            self._clean_up()
+
+    def _clean_up(self) -> None:
         self._thread = None
         self._jobs.clear()
         os.close(self._wake)
@@ -146,7 +173,7 @@ class Watcher:
         self._put(None)
 
     def _put(self, job: Columns | None) -> None:
-        if self._thread is not None:
+        if self._thread is not None and not self._stopping:
             self._jobs.append(job)
             os.eventfd_write(self._wake, 1)
 
@@ -155,16 +182,25 @@ class Watcher:
         budget = Budget(BUSY_SHARE, BURST_S, self._clock)
         try:
             while not self._stopping:
-                rest_s = budget.rest_s()
-                ready = self._wait(rest_s)
-                self._answer_questions()
-                if ready and self._subscription is not None:
-                    began_s = self._busy()
-                    self._handle_events(self._subscription, hurried=rest_s > 0)
-                    budget.spend(self._busy() - began_s)
+                self._turn(budget)
         finally:
             self._attributor.close()
             self._unsubscribe()
+
+    def _turn(self, budget: Budget) -> None:
+        rest_s = budget.rest_s()
+        ready = self._wait(rest_s)
+        try:
+            self._answer_questions()
+            if ready and self._subscription is not None:
+                began_s = self._busy()
+                self._handle_events(self._subscription, hurried=rest_s > 0)
+                budget.spend(self._busy() - began_s)
+        except Exception as error:  # whatever it is, the next flows are to be named
+            if repr(error) != self._complaint:
+                log.exception("the processes of some flows could not be looked for")
+            self._complaint = repr(error)
+            budget.spend(BURST_S + BUSY_SHARE * AFTER_MISTAKE_S)
 
     def _wait(self, rest_s: float) -> bool:
         """Wait for a question or an event, or while resting for a question only; return whether to look for events."""
@@ -187,6 +223,7 @@ class Watcher:
                 self._outbox(Listening(ports))
 
     def _handle_events(self, subscription: Subscription, *, hurried: bool) -> None:
+        columns, count = None, 0
         try:
             block, found = subscription.receive()
             count = len(found.offsets)
@@ -194,10 +231,6 @@ class Watcher:
                 self._decoder.begin(count)
                 self._decoder.feed_events(block, found, self._clock())
                 columns = self._decoder.finish().columns
-                columns["key"] = flow_keys(columns)
-                answers = self._attributor.attribute_early(columns)
-                if len(answers.keys):
-                    self._outbox(answers)
             if hurried and count == EVENTS:
                 self._pass_over(subscription)
         except MalformedMessage as error:
@@ -205,6 +238,16 @@ class Watcher:
         except OSError as error:
             self._complain(f"no more events of new flows: {error.strerror}")
             self._unsubscribe()
+        if columns is not None:
+            self._attribute(columns)
+
+    def _attribute(self, columns: Columns) -> None:
+        columns["key"] = flow_keys(columns)
+        # these messages carry no start; an answer must not be taken for a later flow of the same tuple
+        columns["start_ns"] = np.full(len(columns["key"]), self._wall_ns(), np.uint64)
+        answers = self._attributor.attribute_early(columns)
+        if len(answers.keys):
+            self._outbox(answers)
 
     def _pass_over(self, subscription: Subscription) -> None:
         for _block in range(_BLOCKS):

@@ -1,10 +1,12 @@
 """Who has each flow, kept from tick to tick: what the `Watcher` finds goes in, what is still open is asked for again.
 
     Watcher ── inbox ──▶ read ─▶ owner, attribution ─▶ Draft
-            ◀── ask ─── due: at once when a flow is new, then after 0.5, 1, 2, … seconds until the answer is final
+            ◀── ask ─── due: at once when a flow is new, then after 0.5, 1, 2, … seconds until the answer is final;
+                         of a name every half a minute, because a program may have become another
 
-Rules: a flow that has a name keeps it when its process has exited since. An answer that came before its flow was in a
-dump waits for some ticks. Nothing is asked for while a question waits.
+Rules: a flow that has a name keeps it when its process has exited since. An answer is for the flow that was meant: one
+that began later and has the same key, because the kernel has used a slot again, is asked for anew. An answer that
+came before its flow was in a dump waits for some ticks. Nothing is asked for while a question waits.
 """
 
 import time
@@ -14,15 +16,19 @@ from typing import Final
 
 import numpy as np
 
-from flowtopd.enrich.draft import Draft
-from flowtopd.enrich.process.attribution import FLOW_COLUMNS, Answers
+from flowtopd.enrich.draft import Draft, Rows
+from flowtopd.enrich.process.attribution import FLOW_COLUMNS, MORE_COLUMNS, Answers
 from flowtopd.enrich.process.events import Listening, Watcher
 from flowtopd.enrich.process.sockets import Port
 from flowtopd.flows.dimensions import Owner
 from flowtopd.flows.interned import Interned
+from flowtopd.flows.names import TCP
 
 RETRY_S: Final = (0.5, 30.0)
 """Seconds until the second question, and the most between two."""
+
+AGAIN_S: Final = 30.0
+"""Between two looks at a flow that has a name."""
 
 LISTENING_S: Final = 5.0
 """Between two looks at the ports on which somebody waits."""
@@ -56,9 +62,16 @@ class Ledger:
         """How often the kernel dropped events of new flows."""
         return self._watcher.lost
 
-    def settle(self, draft: Draft) -> bool:
-        """Write what was found, and ask for what is open. Return whether other ports are listened on than before."""
+    def settle(self, draft: Draft, *, moved: bool = False) -> bool:
+        """Write what was found, and ask for what is open. Return whether other ports are listened on than before.
+
+        `moved`: other addresses are this host's than before, and so flows that nobody had may be somebody's.
+        """
         self._watcher.start()
+        if moved:
+            self._reopen(draft, np.flatnonzero(draft["owner"] == 0))
+        self._reopen(draft, _begun_again(draft))
+        draft.write("state", np.arange(draft.snapshot.size), draft.flows["state"])
         before = self.listening
         waiting, self._early = self._early, deque(maxlen=_MOST_EARLY)
         for ticks, answers in waiting:
@@ -77,13 +90,18 @@ class Ledger:
         missing = np.flatnonzero(rows < 0)
         if ticks < _EARLY_TICKS and len(missing):
             self._early.append((ticks + 1, answers.chosen(missing)))
-        answers, rows = answers.chosen(np.flatnonzero(rows >= 0)), rows[rows >= 0]
+        meant = rows >= 0
+        meant[meant] = draft.flows["start_ns"][rows[meant]] <= answers.begun_by_ns[meant]
+        answers, rows = answers.chosen(np.flatnonzero(meant)), rows[meant]
         owners = self.owners.ids(answers.owners)[answers.owner]
         # what was found while a process lived is not taken back
         better = (owners > 0) | (draft["owner"][rows] == 0)
         draft.write("owner", rows[better], owners[better])
         draft.write("attribution", rows[better], answers.how[better])
-        draft.write("due_s", rows[answers.final], np.inf)
+        settled = rows[answers.final]
+        # not all of a busy host at once
+        again_s = self._clock() + AGAIN_S + (draft.flows["key"][settled] & np.uint64(15))
+        draft.write("due_s", settled, np.where(draft["owner"][settled] > 0, again_s, np.inf))
 
     def _ask(self, draft: Draft) -> None:
         now = self._clock()
@@ -93,10 +111,20 @@ class Ledger:
             first, longest = RETRY_S
             draft.write("due_s", rows, now + np.minimum(first * 2.0**tries, longest))
             draft.write("tries", rows, np.minimum(tries + 1, _MOST_TRIES))
-            self._watcher.ask({name: draft.flows[name][rows] for name in (*FLOW_COLUMNS, "first_seen_s")})
+            self._watcher.ask({name: draft.flows[name][rows] for name in (*FLOW_COLUMNS, *MORE_COLUMNS)})
         if now >= self._listening_from_s:
             self._listening_from_s = now + LISTENING_S
             self._watcher.ask_listening()
+
+    def _reopen(self, draft: Draft, rows: Rows) -> None:
+        """Ask for these flows as if they were new."""
+        for name in ("owner", "attribution", "due_s", "tries"):
+            draft.write(name, rows, 0)
+
+    def rest(self) -> None:
+        """Find nothing until the next tick: nobody looks."""
+        self._watcher.stop()
+        self._inbox.clear()
 
     def compact(self, draft: Draft) -> None:
         """Drop the owners that no flow has any more."""
@@ -107,3 +135,14 @@ class Ledger:
         self._watcher.stop()
         self._inbox.clear()
         self._begin()
+
+
+_OPENING: Final = 2  # SYN_RECV; SYN_SENT is before it, see linux/netfilter/nf_conntrack_tcp.h
+
+
+def _begun_again(draft: Draft) -> Rows:
+    """Rows in which another connection has the ports of the last one, told by its state where there is no start."""
+    state, flows = draft["state"], draft.flows
+    return np.flatnonzero(
+        (flows["start_ns"] == 0) & (flows["proto"] == TCP) & (state > _OPENING) & (flows["state"] <= _OPENING)
+    )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowtopd.enrich.process import nettables
 from flowtopd.enrich.process.match import ICMP, ICMPV6, UDPLITE, WITH_SOCKETS, has_peer
@@ -109,11 +110,13 @@ class Sockets:
         """
         tcp = self._dump_both(TCP, 1 << uapi.TCP_LISTEN)["local_port"]
         udp = self._dump_both(UDP, 1 << uapi.TCP_CLOSE)["local_port"]
+        return {TCP: frozenset(tcp.tolist()), UDP: frozenset(udp[~self.is_ephemeral(udp)].tolist())}
+
+    def is_ephemeral(self, ports: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        """Tell which ports the kernel gives to whoever does not ask for one."""
         first, last = self._ephemeral()
-        return {
-            TCP: frozenset(tcp.tolist()),
-            UDP: frozenset(port for port in udp.tolist() if not first <= port <= last),
-        }
+        ephemeral: NDArray[np.bool_] = (ports >= first) & (ports <= last)
+        return ephemeral
 
     def _dump_both(self, protocol: int, states: int) -> Columns:
         return joined(self._dump(family, protocol, states) for family in (uapi.AF_INET, uapi.AF_INET6))

@@ -92,7 +92,7 @@ class Verdicts:
         if (pid, uid) not in owners:  # who a process is, is asked for once in a turn
             owners[pid, uid] = self._identities.owner(pid, uid)
         owner = owners[pid, uid]
-        return Verdict(Attribution.EXITED) if owner is None else Verdict(None, owner)
+        return Verdict(Attribution.EXITED, final=False) if owner is None else Verdict(None, owner)
 
     def _unheld(self, candidates: list[_Socket], *, unreadable: bool) -> Verdict:
         owners = {self._identities.of_cgroup(each.cgroup, each.uid) for each in candidates}
@@ -109,4 +109,4 @@ class Verdicts:
         for each in candidates:
             if each.inode not in self._unheld_since_s:
                 self._unheld_since_s[each.inode] = now
-        return all(now - self._unheld_since_s[each.inode] >= STILL_S for each in candidates)
+        return all(now - self._unheld_since_s.get(each.inode, now) >= STILL_S for each in candidates)

@@ -28,10 +28,11 @@ _MOST_FILES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server's format and files, the older before the newer; of a directory all its files."""
+    """One server's format and files, the older before the newer; or a `folder`, all files of which are its."""
 
     read: Callable[[str], Iterator[Lease]]
-    paths: tuple[Path, ...]
+    paths: tuple[Path, ...] = ()
+    folder: Path | None = None
 
 
 def _server(read: Callable[[str], Iterator[Lease]], *paths: str) -> Server:
@@ -48,7 +49,7 @@ SERVERS: Final = (
         _server(kea.read, *(f"/var/lib/kea/kea-leases{family}.csv{suffix}" for suffix in (".2", ".1", "")))
         for family in (4, 6)
     ),
-    _server(networkd.read, "/var/lib/systemd/network/dhcp-server-lease"),
+    Server(networkd.read, folder=Path("/var/lib/systemd/network/dhcp-server-lease")),
 )
 
 
@@ -65,7 +66,7 @@ class LeaseFiles:
         standing: dict[Address, Lease] = {}
         for server in self._servers:
             latest: dict[Address, Lease] = {}
-            for path in _files(server.paths):
+            for path in _files(server):
                 files[path] = self._files.get(path) or Watched(path, _parser(server))
                 latest.update((lease.address, lease) for lease in files[path].read())
             for address, lease in latest.items():
@@ -80,10 +81,8 @@ def _parser(server: Server) -> Callable[[str], Leases]:
     return lambda text: tuple(server.read(text))
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            with contextlib.suppress(OSError):  # gone meanwhile, or not ours to list
-                yield from sorted(itertools.islice(path.glob("[!.]*"), _MOST_FILES))
-        else:
-            yield path
+def _files(server: Server) -> Iterator[Path]:
+    yield from server.paths
+    if server.folder is not None:
+        with contextlib.suppress(OSError):  # not there, or not ours to list
+            yield from sorted(itertools.islice(server.folder.glob("[!.]*"), _MOST_FILES))

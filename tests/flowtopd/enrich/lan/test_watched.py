@@ -88,3 +88,42 @@ def test_a_file_of_an_ordinary_user_is_named_once_and_not_read(
     assert [record.getMessage() for record in caplog.records] == [f"{path}: it belongs to user 1000; it is not used"]
     os.chown(path, 453, -1)
     assert watched.read() == "one"
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the opening: somebody who may write to the folder changes one for the other."""
+    path = tmp_path / "leases"
+    path.write_text("one")
+    watched, _parsed = counted(path)
+    look = Path.stat
+
+    def look_and_change(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        seen = look(self, follow_symlinks=follow_symlinks)
+        self.unlink()
+        os.mkfifo(self)
+        return seen
+
+    monkeypatch.setattr(Path, "stat", look_and_change)
+    assert watched.read() == ""
+
+
+def test_a_link_is_followed_only_where_it_may_be_one(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("text")
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    assert Watched(link, str).read() == ""
+    assert Watched(link, str, may_link=True).read() == "text"
+
+
+def test_a_link_that_takes_the_place_of_a_file_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("secret")
+    path = tmp_path / "leases"
+    path.write_text("one")
+    watched, _parsed = counted(path)
+    status = path.lstat()
+    path.unlink()
+    path.symlink_to("secret")
+    monkeypatch.setattr(Path, "stat", lambda _self, **_options: status)
+    assert watched.read() == ""

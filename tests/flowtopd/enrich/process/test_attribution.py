@@ -8,6 +8,7 @@ import errno
 import ipaddress
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -84,16 +85,17 @@ class Desk:
         wait_until(there)
         return found[0]
 
-    def who(self, proto: int, **ports: int) -> tuple[Attribution, int | None]:
-        """How the one flow was attributed, and to which process."""
-        answers = self.answers(proto, **ports)
+    def who(self, proto: int, *, sent: bool = False, **ports: int) -> tuple[Attribution, int | None]:
+        """How the one flow was attributed, and to which process. `sent`: it is being sent just now."""
+        answers = self.answers(proto, sent=sent, **ports)
         assert len(answers.keys) == 1
         return Attribution(int(answers.how[0])), answers.owners[answers.owner[0]].pid
 
-    def answers(self, proto: int, **ports: int) -> Answers:
+    def answers(self, proto: int, *, sent: bool = False, **ports: int) -> Answers:
         # a clock far enough on for another walk over /proc
         self.clock.now_s += 10.0
-        return self.attributor.attribute(self.flows(proto, **ports))
+        flows = self.flows(proto, **ports)
+        return self.attributor.attribute(flows | {"orig_rate": np.full(len(flows["key"]), 1.0 if sent else np.nan)})
 
 
 @contextlib.contextmanager
@@ -202,7 +204,22 @@ def test_udp_without_a_peer_is_found_by_where_it_is_bound(
     namespace: Namespace, desk: Desk, server: int, family: str, address: str
 ) -> None:
     with Program(namespace, SENDS.format(family=family, address=address, port=server)) as program:
-        assert desk.who(17, sport=program.said) == (LISTENER, program.pid)
+        assert desk.who(17, sent=True, sport=program.said) == (LISTENER, program.pid)
+
+
+def test_who_has_a_port_of_anybodys_may_have_got_it_after_the_flow_was_sent(
+    namespace: Namespace, desk: Desk, server: int
+) -> None:
+    with Program(namespace, SENDS.format(family="AF_INET", address="127.0.0.1", port=server)) as program:
+        answers = desk.answers(17, sport=program.said)
+        assert (answers.how.tolist(), answers.owner.tolist()) == ([AMBIGUOUS], [0])
+        assert not answers.final.any()
+        assert desk.who(17, sent=True, sport=program.said) == (LISTENER, program.pid)
+
+
+def test_a_port_of_its_own_is_nobody_elses(namespace: Namespace, desk: Desk, server: int) -> None:
+    with Program(namespace, SHARED.format(port=5060, more=0, send=server)) as program:
+        assert desk.who(17, sport=5060) == (LISTENER, program.pid)
 
 
 SHARED = """
@@ -223,7 +240,7 @@ say(s.getsockname()[1])
 
 def test_a_port_that_one_process_has_many_times_is_its_own(namespace: Namespace, desk: Desk, server: int) -> None:
     with Program(namespace, SHARED.format(port=0, more=3, send=server)) as program:
-        assert desk.who(17, sport=program.said) == (LISTENER, program.pid)
+        assert desk.who(17, sent=True, sport=program.said) == (LISTENER, program.pid)
 
 
 def test_a_port_that_two_processes_share_names_neither(namespace: Namespace, desk: Desk, server: int) -> None:
@@ -231,7 +248,7 @@ def test_a_port_that_two_processes_share_names_neither(namespace: Namespace, des
         Program(namespace, SHARED.format(port=0, more=0, send=server)) as one,
         Program(namespace, SHARED.format(port=one.said, more=0, send=0)),
     ):
-        assert desk.who(17, sport=one.said) == (AMBIGUOUS, None)
+        assert desk.who(17, sent=True, sport=one.said) == (AMBIGUOUS, None)
 
 
 def test_an_inherited_socket_is_the_eldest_holders(namespace: Namespace, desk: Desk, server: int) -> None:
@@ -302,9 +319,17 @@ def test_a_process_that_began_after_the_flow_is_not_the_one_that_waited_for_it(
     sends = SHARED.format(port=0, more=0, send=server)
     with Program(namespace, sends) as program:
         port = program.said
-        assert desk.who(17, sport=port) == (LISTENER, program.pid)
+        assert desk.who(17, sent=True, sport=port) == (LISTENER, program.pid)
     with Program(namespace, SHARED.format(port=port, more=0, send=0)):
-        assert desk.who(17, sport=port) == (EXITED, None)
+        assert desk.who(17, sent=True, sport=port) == (EXITED, None)
+
+
+def test_a_start_from_before_the_clock_was_set_tells_nothing(namespace: Namespace, desk: Desk, server: int) -> None:
+    with Program(namespace, SHARED.format(port=5060, more=0, send=server)) as program:
+        flows = desk.flows(17, sport=5060)
+        answers = desk.attributor.attribute(flows | {"start_ns": np.ones(1, np.uint64)})
+        assert answers.how.tolist() == [LISTENER]
+        assert answers.owners[answers.owner[0]].pid == program.pid
 
 
 @pytest.mark.parametrize(("family", "address"), [("AF_INET", "127.0.0.1"), ("AF_INET6", "::1")])
@@ -572,8 +597,18 @@ say(s.getsockname()[1])
                 assert desk.who(proto, sport=port) == (Attribution.OTHER_NETNS, None)
 
     def test_who_is_in_no_namespace_that_we_see_is_forwarded(self, home: Router, few: int) -> None:
-        flows = batch(Flow("192.168.1.77", "1.1.1.1")).columns | {"key": np.ones(1, np.uint64)}
+        flows = batch(Flow("192.168.1.77", "1.1.1.1", start_ns=1)).columns | {"key": np.ones(1, np.uint64)}
+        just_now = flows | {"start_ns": np.array([time.time_ns()], np.uint64)}
         with desk_in(home.router, few, *self.ADDRESSES) as desk:
-            answers = desk.attributor.attribute(flows)
-        assert answers.how.tolist() == [Attribution.FORWARDED]
+            answers, early = desk.attributor.attribute(flows), desk.attributor.attribute(just_now)
+        assert answers.how.tolist() == early.how.tolist() == [Attribution.FORWARDED]
         assert answers.final.all()
+        assert not early.final.any(), "it may be that of a container that has just been made"
+
+    def test_who_only_waits_in_another_namespace_is_not_named(self, home: Router, few: int) -> None:
+        """The address may be another machine's here."""
+        script = SHARED.format(port=5060, more=0, send=0).replace("127.0.0.1", "0.0.0.0")
+        flows = batch(Flow("192.168.1.11", "1.1.1.1", sport=5060, dport=9, proto=17, start_ns=1)).columns
+        with desk_in(home.router, few, *self.ADDRESSES) as desk, Program(home.lan[0], script):
+            answers = desk.attributor.attribute(flows | {"key": np.ones(1, np.uint64)})
+        assert answers.owner.tolist() == [0]

@@ -203,7 +203,14 @@ class Seen(Attributor):
     def attribute_early(self, flows: Columns) -> Answers:
         self.flows += len(flows["key"])
         nothing = np.zeros(0, np.uint8)
-        return Answers(nothing.astype(np.uint64), nothing, nothing.astype(np.int32), nothing.astype(np.bool_), ())
+        return Answers(
+            nothing.astype(np.uint64),
+            nothing.astype(np.uint64),
+            nothing,
+            nothing.astype(np.int32),
+            nothing.astype(np.bool_),
+            (),
+        )
 
 
 def event(number: int) -> bytes:
@@ -253,7 +260,11 @@ def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[s
     work_s, now_s = count(), count()
     # a turn is 0.15 s of work, while hardly any time goes by: it is followed by a rest of 0.2 s
     made = Watcher(
-        seen, inbox.put, lambda: Subscription(lambda: ours), lambda: next(now_s) / 1e6, lambda: next(work_s) * 0.15
+        seen,
+        inbox.put,
+        lambda: Subscription(lambda: ours),
+        lambda: next(now_s) / 1e6,
+        busy=lambda: next(work_s) * 0.15,
     )
     for number in range(3 * EVENTS):
         theirs.send(event(number))
@@ -324,3 +335,50 @@ def test_a_budget_saves_up_for_a_burst_and_then_keeps_to_its_share() -> None:
     assert budget.rest_s() == pytest.approx(0.1)
     now_s[0] += 0.1
     assert budget.rest_s() == pytest.approx(0.0)
+
+
+@pytest.mark.kernel
+def test_whatever_goes_wrong_with_one_flow_the_next_are_looked_for(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Watcher(attributor(), inbox.put)
+    asked = iter([KeyError("gone"), OSError(errno.EMFILE, "Too many open files")])
+
+    def fail(_self: Attributor) -> dict[int, frozenset[int]]:
+        for error in asked:
+            raise error
+        return {6: frozenset({80})}
+
+    monkeypatch.setattr(Attributor, "listening", fail)
+    monkeypatch.setattr("flowtopd.enrich.process.events.AFTER_MISTAKE_S", 0.01)
+    with running(made), caplog.at_level(logging.ERROR):
+        for _question in range(3):
+            made.ask_listening()
+        assert inbox.get() == Listening({6: frozenset({80})})
+    assert caplog.messages == ["the processes of some flows could not be looked for"] * 2
+
+
+def test_a_thread_that_hangs_is_left_behind_and_another_begins_when_it_has_ended(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowtopd.enrich.process.events.PATIENCE_S", 0.01)
+    gate = threading.Event()
+
+    def hang(found: Answers | Listening) -> None:
+        gate.wait(10)
+        inbox.put(found)
+
+    made = Watcher(attributor(), hang)
+    made.start()
+    made.ask_listening()
+    thread = next(each for each in threading.enumerate() if each.name == "processes")
+    wait_until(lambda: made.waiting == 0)
+    made.stop()
+    made.start()
+    assert [each for each in threading.enumerate() if each.name == "processes"] == [thread]
+    gate.set()
+    thread.join()
+    inbox.get()
+    with running(made):
+        made.ask_listening()
+        assert isinstance(inbox.get(), Listening)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from flowtopd.enrich.draft import Columns, Draft
-from flowtopd.enrich.process.attribution import FLOW_COLUMNS, Answers
+from flowtopd.enrich.process.attribution import FLOW_COLUMNS, MORE_COLUMNS, Answers
 from flowtopd.enrich.process.events import Listening, Watcher
-from flowtopd.enrich.process.ledger import LISTENING_S, RETRY_S, Inbox, Ledger
+from flowtopd.enrich.process.ledger import AGAIN_S, LISTENING_S, RETRY_S, Inbox, Ledger
 from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.flows.table import FlowTable
@@ -53,10 +53,10 @@ class Scene:
         self._last: Columns | None = None
         self.changed = False
 
-    def tick(self, *flows: Flow, seconds: float = 1.0) -> Draft:
+    def tick(self, *flows: Flow, seconds: float = 1.0, moved: bool = False) -> Draft:
         self.now_s += seconds
         draft = Draft(self._table.apply(batch(*flows, at_s=self.now_s), moment(self.now_s)), self._last)
-        self.changed = self.ledger.settle(draft)
+        self.changed = self.ledger.settle(draft, moved=moved)
         self._last = draft.publish()
         return draft
 
@@ -64,12 +64,21 @@ class Scene:
         owners = [self.ledger.owners.values[number].process for number in draft["owner"].tolist()]
         return list(zip(owners, map(Attribution, draft["attribution"].tolist()), strict=True))
 
-    def answer(self, keys: Any, how: Attribution, owner: Owner | None = None, *, final: bool = True) -> None:
+    def answer(
+        self,
+        keys: Any,
+        how: Attribution,
+        owner: Owner | None = None,
+        *,
+        final: bool = True,
+        begun_by_ns: int = 0,
+    ) -> None:
         owners = (Owner(),) if owner is None else (Owner(), owner)
         size = len(keys)
         self.inbox.append(
             Answers(
                 np.array(keys, np.uint64),
+                np.full(size, begun_by_ns, np.uint64),
                 np.full(size, how, np.uint8),
                 np.full(size, len(owners) - 1, np.int32),
                 np.full(size, final),
@@ -90,7 +99,7 @@ def scene() -> Scene:
 def test_new_flows_are_asked_for_at_once_with_all_that_is_read_of_them(scene: Scene) -> None:
     draft = scene.tick(ONE, TWO)
     (asked,) = scene.watcher.asked
-    assert set(asked) == {*FLOW_COLUMNS, "first_seen_s"}
+    assert set(asked) == {*FLOW_COLUMNS, *MORE_COLUMNS}
     assert asked["key"].tolist() == keys(draft.snapshot)
     assert scene.watcher.running
 
@@ -185,3 +194,53 @@ def test_what_is_forgotten_is_found_again(scene: Scene) -> None:
     scene.ledger.forget()
     assert not scene.watcher.running
     assert len(scene.ledger.owners.values) == 1
+
+
+def test_an_answer_is_not_taken_for_a_later_flow_that_has_the_same_key(scene: Scene) -> None:
+    """The kernel may use a slot again for the same tuple: the key is the same, the start is not."""
+    first = dataclasses.replace(ONE, start_ns=1000)
+    found = keys(scene.tick(first).snapshot)
+    scene.answer(found, Attribution.EXACT, CURL, begun_by_ns=1000)
+    later = dataclasses.replace(ONE, start_ns=2000)
+    assert keys(scene.tick(later).snapshot) == found
+    assert scene.told(scene.tick(later)) == [(None, Attribution.PENDING)]
+    assert scene.watcher.asked[-1]["start_ns"].tolist() == [2000]
+
+
+def test_without_starts_a_connection_that_opens_again_is_asked_for_anew(scene: Scene) -> None:
+    scene.answer(keys(scene.tick(ONE).snapshot), Attribution.EXACT, CURL)
+    assert scene.told(scene.tick(ONE)) == [("curl", Attribution.EXACT)]
+    asked = len(scene.watcher.asked)
+    assert scene.told(scene.tick(dataclasses.replace(ONE, state=1))) == [(None, Attribution.PENDING)]
+    assert len(scene.watcher.asked) == asked + 1
+
+
+def test_a_name_is_looked_at_again_after_a_while_and_may_become_another(scene: Scene) -> None:
+    found = keys(scene.tick(ONE).snapshot)
+    scene.answer(found, Attribution.EXACT, CURL)
+    scene.tick(ONE)
+    asked = len(scene.watcher.asked)
+    scene.tick(ONE, seconds=AGAIN_S - 1)
+    assert len(scene.watcher.asked) == asked
+    scene.tick(ONE, seconds=20)
+    assert len(scene.watcher.asked) == asked + 1
+    scene.answer(found, Attribution.EXACT, WGET)
+    assert scene.told(scene.tick(ONE)) == [("wget", Attribution.EXACT)]
+
+
+def test_nobodys_flows_are_asked_for_again_when_this_host_has_other_addresses(scene: Scene) -> None:
+    scene.answer(keys(scene.tick(ONE).snapshot), Attribution.FORWARDED)
+    scene.tick(ONE)
+    asked = len(scene.watcher.asked)
+    scene.tick(ONE)
+    assert len(scene.watcher.asked) == asked
+    scene.tick(ONE, moved=True)
+    assert len(scene.watcher.asked) == asked + 1
+
+
+def test_while_nobody_looks_nothing_is_found(scene: Scene) -> None:
+    scene.tick(ONE)
+    scene.ledger.rest()
+    assert not scene.watcher.running
+    scene.tick(ONE)
+    assert scene.watcher.running

@@ -64,7 +64,7 @@ def test_of_two_servers_the_lease_that_lasts_longer_counts(tmp_path: Path, order
 
 
 def test_a_directory_stands_for_its_files_but_those_being_written(tmp_path: Path) -> None:
-    files = LeaseFiles([Server(networkd.read, (tmp_path,))])
+    files = LeaseFiles([Server(networkd.read, folder=tmp_path)])
     lease = '[{{"Address": [192, 168, 1, {}], "ClientId": [], "Hostname": "{}"}}]'.format
     assert names(files) == {}
     (tmp_path / "lan0").write_text(lease(17, "laptop"))
@@ -79,12 +79,19 @@ def test_a_directory_stands_for_its_files_but_those_being_written(tmp_path: Path
 def test_of_a_directory_full_of_files_some_are_read(tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / str(number)).write_text("[]")
-    files = LeaseFiles([Server(networkd.read, (tmp_path,))])
+    files = LeaseFiles([Server(networkd.read, folder=tmp_path)])
     files.standing(NOW)
     assert len(files._files) == 64
 
 
 def test_every_known_place_is_an_absolute_path() -> None:
-    paths = [str(path) for server in SERVERS for path in server.paths]
+    paths = [str(path) for server in SERVERS for path in (*server.paths, *filter(None, (server.folder,)))]
     assert len(set(paths)) == len(paths) == 12
     assert all(path.startswith("/") for path in paths)
+
+
+def test_a_directory_in_the_place_of_a_file_is_no_lease(tmp_path: Path) -> None:
+    folder = tmp_path / "dhcp.leases"
+    folder.mkdir()
+    (folder / "any").write_text(line("192.168.1.17", "laptop"))
+    assert names(LeaseFiles([Server(dnsmasq.read, (folder,))])) == {}
