@@ -244,7 +244,7 @@ def whole_of(totals: Totals, sort: str) -> float | None:
 def total_row(snapshot: Snapshot) -> list[Any]:
     """The row of the total. How many flows it has is known where all groups are here: each flow is in one of them."""
     values = asdict(snapshot.totals)
-    if "flows" in snapshot.fields and not snapshot.offset and len(snapshot.rows) == snapshot.status.matched:
+    if "flows" in snapshot.fields and len(snapshot.rows) == snapshot.status.matched:
         at = snapshot.fields.index("flows")
         values["flows"] = sum(row[at] for row in snapshot.rows)
     return [values.get(field) for field in snapshot.fields]

@@ -31,6 +31,8 @@ _ROW_FIELDS: Final = {
     "device_mac": ("mac",),
     "device_vendor": ("vendor",),
     "service": ("service", "port"),
+    "dport": ("port",),
+    "port": ("port", "service_port"),
 }
 
 _ALWAYS: Final = {

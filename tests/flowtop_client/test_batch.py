@@ -3,6 +3,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prompt_toolkit.utils import get_cwidth
@@ -13,6 +14,8 @@ from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
 from flowtopd.wire.messages import DaemonMessage, Error, Query, Snapshot, View, ViewerMessage
+from testbed.daemon import Daemon
+from testbed.netns import Namespace
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, made_up, plain_answer, refusing
 
@@ -422,3 +425,29 @@ OUTSIDE = {
 @pytest.mark.parametrize(("text", "width"), [("abc", 3), ("例え", 4), ("e\u0301", 1), ("\u0e31", 0), ("…", 1), ("", 0)])
 def test_text_is_measured_in_cells(text: str, width: int) -> None:
     assert text_width(text) == width
+
+
+@pytest.mark.kernel
+def test_the_groups_of_a_real_daemon_add_up_and_their_filters_mean_their_flows(
+    namespace: Namespace, daemon: Daemon
+) -> None:
+    with namespace.socket() as server, namespace.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+
+        def shown(*options: str) -> Any:
+            done = daemon.flowtop("--once", "--json", "--all", "--loopback", "-t", "0.1", *options)
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        port = server.getsockname()[1]
+        flows = shown("-f", f"tcp and dst port {port}")["flows"]
+        assert [(flow["proto"], flow["dport"]) for flow in flows] == [("tcp", port)]
+        assert shown("-f", f"udp and dst port {port}")["flows"] == []
+        for view in GROUPED:
+            groups = shown("--view", view, "-f", f"port {port}")["groups"]
+            assert sum(group["flows"] for group in groups) == 1
+            for group in groups:
+                opened = shown("-f", f"({group['filter']}) and port {port}")["flows"]
+                assert [flow["id"] for flow in opened] == [flow["id"] for flow in flows], (view, group)

@@ -20,10 +20,13 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from flowtop_client.connection.link import Connection, Event
 from flowtop_client.tui.app import Viewer
+from flowtop_client.tui.layout import TABS
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Query, ViewerMessage
 from flowtopd.wire.messages import View as MessageView
+from testbed.daemon import Daemon
+from testbed.netns import Namespace
 from testbed.terminal import Terminal as Shell
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import (
@@ -585,6 +588,30 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(make_daemon
         shell.wait_for("Stopped")
         shell.type("exit $?\n")
         assert shell.exit_status() == 0
+
+
+@pytest.mark.kernel
+def test_a_group_of_a_real_daemon_opens_and_is_left(namespace: Namespace, daemon: Daemon) -> None:
+    with namespace.socket() as server, namespace.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+        options = ["--socket", str(daemon.socket), "--all", "--loopback", "-t", "0.2"]
+        with Terminal([*options, "-f", f"port {server.getsockname()[1]}"], width=120) as terminal:
+            terminal.wait_for("1-1 of 1")
+            for key in "2345678":
+                terminal.send(key)
+                terminal.wait(lambda: tab(terminal) == TABS[int(key) - 1], f"tab {key}")  # noqa: B023  # waited for here
+                terminal.wait_for("1-1 of 1")
+                terminal.send("Enter")
+                terminal.wait_for(f"{TABS[int(key) - 1]} \u203a ")
+                terminal.wait_for("ESTABLISHED")
+                terminal.send("Esc")
+                terminal.wait_without("ESTABLISHED")
+            terminal.send("/", " and udp")
+            terminal.wait_for("matches the filter")
+            terminal.send("Esc", "1")
+            terminal.wait_for("ESTABLISHED")
 
 
 class Talk(Connection):

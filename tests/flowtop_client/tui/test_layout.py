@@ -250,3 +250,19 @@ def test_no_text_from_outside_makes_a_line_too_wide_or_reaches_the_terminal(text
         assert len(rows) == len(FROM_OUTSIDE) + 1
         begins = {get_cwidth(line[: line.rindex("tcp")]) for line in rows if "tcp" in line}
         assert len(begins) == 1  # the columns still stand below one another
+
+
+@pytest.mark.parametrize("view", [view for view in View if view is not View.FLOWS])
+@pytest.mark.parametrize("text", NASTY, ids=["escape codes", "right to left", "wide", "combining", "vowels", "joined"])
+def test_no_name_of_a_group_makes_a_line_too_wide_or_reaches_the_terminal(text: str, view: View) -> None:
+    names = ("process", "unit", "container", "device", "device_mac", "service", "attribution")
+    places = ("dst_name", "dst_country", "dst_city", "dst_org")
+    outside = dict.fromkeys((*names, *places), text)
+    state = replace(with_rows(0, page=40), view=view, tag=2, epoch=2)
+    flows = [flow(1, **outside, service_port=443), flow(2)]
+    state = received(state, answer(state, flows))
+    for shown in (state, MOVES[Action.OPEN](state), MOVES[Action.FILTER](state)):
+        for width in (60, 80, 200):
+            lines = drawn(shown, width, 24)
+            assert max(map(get_cwidth, lines)) <= width
+            assert all(line.isprintable() for line in lines)

@@ -78,17 +78,17 @@ def test_whatever_is_offered_for_a_field_parses() -> None:
 
 def test_values_are_taken_from_flows_and_from_groups() -> None:
     flows = values_seen(
-        ("process", "dst_country", "src_country", "service", "dst_name", "dst", "orig_rate"),
+        ("process", "dst_country", "src_country", "service", "dst_name", "dst", "dport"),
         [
-            ("firefox", "DE", None, "https", "example.com", "192.0.2.1", 1.0),
-            ("firefox", "US", "DE", None, "", "::", 2.0),
+            ("firefox", "DE", None, "https", "example.com", "192.0.2.1", 443),
+            ("firefox", "US", "DE", None, "", "::", None),
         ],
     )
     assert flows == {
         "process": ("firefox",),
         "country": ("DE", "US"),
         "service": ("https",),
-        "port": ("https",),
+        "port": ("https", "443"),
         "name": ("example.com",),
         "host": ("example.com", "192.0.2.1", "::"),
     }

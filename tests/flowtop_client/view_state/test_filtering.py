@@ -66,11 +66,18 @@ def test_other_rows_begin_at_the_first_and_the_same_ones_stay() -> None:
 def test_enter_keeps_what_is_right_and_nothing_else() -> None:
     wrong = after(start(), Action.FILTER, "tcp (")
     assert MOVES[Action.KEEP](wrong) is wrong
-    hidden = after(start(), Action.FILTER, "country D", Action.COMPLETE, Edit.ERASE_WORD, Action.COMPLETE)
-    assert hidden.line is not None
-    assert hidden.line.offers is not None
     kept = after(wrong, Edit.ERASE, Action.KEEP)
     assert (kept.mode, kept.filter, kept.history) == (Mode.ROWS, "tcp", ("tcp",))
+
+
+def test_enter_on_what_is_wrong_shows_the_mistake_that_words_to_choose_from_have_hidden() -> None:
+    hidden = after(start(), Action.FILTER, "(sta", Action.COMPLETE)
+    assert hidden.line is not None
+    assert hidden.line.offers is not None
+    seen = after(hidden, Action.KEEP)
+    assert seen.line is not None
+    assert seen.line.offers is None
+    assert mistake(seen) == Mistake(0, "a parenthesis that is not closed")
 
 
 def test_esc_brings_back_the_filter_and_the_place() -> None:
