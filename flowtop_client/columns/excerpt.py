@@ -11,10 +11,10 @@ def excerpt(text: str, at: int, width: int, measure: Callable[[str], int]) -> tu
     """Where the part begins, and the part: at most `width` cells, with the character at `at` or the end among them."""
     if measure(text) < width:
         return 0, text
-    start = 0
-    while start < at and measure(text[start:at]) > width - max(1, width // _AHEAD):
-        start += 1
-    end = len(text)
-    while end > start and measure(text[start:end]) > width:
-        end -= 1
+    start, end, used = at, at, 0
+    while start > 0 and (used := used + measure(text[start - 1])) <= width - max(1, width // _AHEAD):
+        start -= 1
+    used = measure(text[start:at])
+    while end < len(text) and (used := used + measure(text[end])) <= width:
+        end += 1
     return start, text[start:end]

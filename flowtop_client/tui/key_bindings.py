@@ -104,8 +104,8 @@ SEARCHING: Final = (
 )
 
 DISPLAY: Final = (
-    Key(("<",), "<", "Sort by column to the left", Action.SORT_LEFT),
-    Key((">",), ">", "Sort by column to the right", Action.SORT_RIGHT),
+    Key(("<",), "<", "Sort by the column left", Action.SORT_LEFT),
+    Key((">",), ">", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE),
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
