@@ -1,4 +1,4 @@
-"""Snapshots for scripts: JSON Lines, CSV or the table as text, on stdout.
+"""Snapshots for scripts: JSON Lines, CSV or the table as text, on stdout; of flows, or of the groups of a view.
 
 Rules:
 - A window may come in parts; rows are written as they come, so that a hundred thousand flows need no memory here.
@@ -22,12 +22,13 @@ from typing import Any, Final, Protocol, TextIO
 from flowtop_client.columns.column import Align, Column, Row, Units, cells, needed_fields
 from flowtop_client.columns.fit import Placed, cut, fit, speaking
 from flowtop_client.columns.flows import flow_columns
+from flowtop_client.columns.groups import group_columns, whole_of
 from flowtop_client.connection.link import Connection, Down, Unavailable
 from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.fields import FLOW_FIELD_NAMES
-from flowtopd.wire.messages import Error, Query, Snapshot, Status
+from flowtopd.wire.fields import VIEW_FIELDS
+from flowtopd.wire.messages import Error, Query, Snapshot, Status, View
 
 _STATUS_KEYS: Final = (
     "flows",
@@ -46,11 +47,11 @@ _UNLIMITED_WIDTH: Final = 1_000_000
 
 
 class Refused(Exception):  # noqa: N818  # the daemon's word, not ours
-    """The daemon does not accept the query: a sort field or a filter is wrong. A line for a person."""
+    """The daemon does not accept the query: a sort field or a filter is wrong. `error` is what it says."""
 
     def __init__(self, error: Error) -> None:
-        where = "" if error.offset is None else f" (at character {error.offset + 1})"
-        super().__init__(f"{clean(error.message)}{where}")
+        super().__init__(clean(error.message))
+        self.error = error
 
 
 class Format(StrEnum):
@@ -84,7 +85,7 @@ class JsonWriter:
         self._first = True
 
     def begin(self, snapshot: Snapshot) -> None:
-        """Everything up to the first flow."""
+        """Everything up to the first row."""
         head = {
             "time": snapshot.time,
             "seq": snapshot.seq,
@@ -94,14 +95,15 @@ class JsonWriter:
             "status": _status(snapshot.status),
             "totals": asdict(snapshot.totals),
         }
-        self._out.write(self._dump(head)[:-1] + ',"flows":[')
+        rows = "flows" if snapshot.view is View.FLOWS else "groups"
+        self._out.write(f'{self._dump(head)[:-1]},"{rows}":[')
         self._first = True
 
     def rows(self, snapshot: Snapshot) -> None:
-        """An object a flow."""
+        """An object a row."""
         for row in snapshot.rows:
-            flow = self._dump(dict(zip(snapshot.fields, row, strict=True)))
-            self._out.write(flow if self._first else "," + flow)
+            values = self._dump(dict(zip(snapshot.fields, row, strict=True)))
+            self._out.write(values if self._first else "," + values)
             self._first = False
 
     def end(self) -> None:
@@ -114,20 +116,20 @@ def _status(status: Status) -> dict[str, Any]:
 
 
 class CsvWriter:
-    """A header, then a row a flow, for all snapshots."""
+    """A header, then a line a row, for all snapshots."""
 
     def __init__(self, out: TextIO) -> None:
         self._csv = csv.writer(out, lineterminator="\n")
         self._first = True
 
-    def begin(self, snapshot: Snapshot) -> None:  # noqa: ARG002  # the rows say it all
+    def begin(self, snapshot: Snapshot) -> None:
         """The header before the first one; nothing stands between two snapshots."""
         if self._first:
-            self._csv.writerow(FLOW_FIELD_NAMES)
+            self._csv.writerow(snapshot.fields)
             self._first = False
 
     def rows(self, snapshot: Snapshot) -> None:
-        """A line a flow."""
+        """A line a row."""
         self._csv.writerows([_csv_value(value) for value in row] for row in snapshot.rows)
 
     def end(self) -> None:
@@ -149,16 +151,18 @@ def _csv_value(value: Any) -> Any:
 class TextWriter:
     """The table, with its titles, and an empty line between two snapshots."""
 
-    def __init__(self, out: TextIO, columns: tuple[Column, ...], units: Units, width: int | None) -> None:
+    def __init__(self, out: TextIO, state: ViewState, width: int | None) -> None:
         self._out = out
-        self._columns = columns
-        self._units = units
+        self._columns = _columns(state)
+        self._state = state
+        self._units = Units(state.bits)
         self._width = width
         self._table: list[list[str]] = []
         self._between = ""
 
-    def begin(self, snapshot: Snapshot) -> None:  # noqa: ARG002  # the table shows rows alone
+    def begin(self, snapshot: Snapshot) -> None:
         """Forget the last table."""
+        self._units = Units(self._state.bits, whole_of(snapshot.totals, self._state.sort))
         self._table.clear()
 
     def rows(self, snapshot: Snapshot) -> None:
@@ -202,12 +206,16 @@ def _line(placed: Iterable[Placed], texts: Row) -> str:
 
 
 def _columns(state: ViewState) -> tuple[Column, ...]:
-    return flow_columns(source=state.source, names=state.names, geoip=state.geoip)
+    if state.view is View.FLOWS:
+        return flow_columns(source=state.source, names=state.names, geoip=state.geoip)
+    return group_columns(state.view, state.sort, names=state.names, geoip=state.geoip)
 
 
 def query_of(state: ViewState, form: Format, limit: int | None) -> Query:
     """What `state` asks for, as every row up to `limit` with the fields that `form` needs."""
-    fields = needed_fields(_columns(state)) if form is Format.TEXT else FLOW_FIELD_NAMES
+    fields = VIEW_FIELDS[state.view]
+    if form is Format.TEXT and state.view is View.FLOWS:
+        fields = needed_fields(_columns(state))
     return replace(query_for(state), offset=0, limit=limit, fields=fields)
 
 
@@ -219,7 +227,7 @@ def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width:
         case Format.CSV:
             return CsvWriter(out)
         case Format.TEXT:
-            return TextWriter(out, _columns(state), Units(state.bits), width)
+            return TextWriter(out, state, width)
 
 
 async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool) -> None:

@@ -1,5 +1,7 @@
 """The command `flowtop`: from argv to a viewer or to batch output, and an exit status.
 
+A filter is checked before anything else is done.
+
 Status: 0 fine, also when the reader of a pipe is gone; 1 the daemon cannot be reached or was lost, a private one
 cannot be had, or an update has failed; 2 usage; 130 batch output or an update ended by Ctrl-C, as a shell expects.
 Every failure is one line on stderr, and at most one more that helps.
@@ -22,12 +24,24 @@ from typing import Final, NoReturn
 
 from flowtop_client import batch, update
 from flowtop_client.columns.column import needed_fields
+from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
 from flowtop_client.connection.private import PrivateDaemon
-from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState, query_for, starts_descending
-from flowtopd.wire.fields import SORT_FIELDS
-from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family
+from flowtop_client.humanize import clean
+from flowtop_client.view_state.filter_line import remembered
+from flowtop_client.view_state.state import (
+    ALL_PROTOCOLS,
+    PLACE_VIEWS,
+    ProtocolGroup,
+    ViewState,
+    query_for,
+    starts_descending,
+)
+from flowtopd.wire.fields import sort_fields
+from flowtopd.wire.filter_parser import FilterSyntaxError
+from flowtopd.wire.filter_parser import parse as parse_filter
+from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family, View
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
 
@@ -35,6 +49,9 @@ UNREACHABLE: Final = 1
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT
+
+_EXCERPT: Final = 76
+"""Cells of a filter with a mistake: what a terminal of 80 columns has room for."""
 
 _PROTOCOL_OPTIONS: Final = (
     ("-T", "--tcp", ProtocolGroup.TCP, "TCP flows (the default)"),
@@ -50,6 +67,8 @@ examples:
   flowtop -46UTDISs                    everything the classic flowtop can show
   flowtop --all --once --json          every flow once, for scripts
   flowtop --once --sort bytes --limit 10
+  flowtop -f 'process firefox and not country DE'
+  flowtop --view processes --once      which program has how much
 
 In the viewer, ? lists the keys.
 """
@@ -96,19 +115,48 @@ def _limit(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of rows, 1 or more")
 
 
-def _sort(text: str) -> tuple[str, bool]:
+def _view(text: str) -> View:
+    with suppress(ValueError):
+        return View(text)
+    near = difflib.get_close_matches(text, View, 1)
+    hint = f"did you mean {str(near[0])!r}?" if near else ", ".join(View)
+    raise argparse.ArgumentTypeError(f"{text!r} is no view: {hint}")
+
+
+def _filter(text: str) -> str:
+    """A filter that parses. It is no argparse error where it does not: those have no place for the mark."""
+    try:
+        parse_filter(text)
+    except FilterSyntaxError as error:
+        print(f"flowtop: filter: {error.message}", *_marked(text, error.offset), sep="\n", file=sys.stderr)
+        raise SystemExit(USAGE) from None
+    return text.strip()
+
+
+def _marked(text: str, offset: int) -> tuple[str, str]:
+    """A filter, or the part of it around a mistake, and a mark under the mistake."""
+    start, part = excerpt(clean(text), offset, _EXCERPT, batch.text_width)
+    return f"  {part}", f"  {' ' * batch.text_width(part[: offset - start])}^"
+
+
+def _sort(text: str, view: View) -> tuple[str, bool]:
+    """The field and whether it descends. Raises ValueError, with what is wrong."""
     field, colon, order = text.partition(":")
-    if field not in SORT_FIELDS:
-        near = difflib.get_close_matches(field, SORT_FIELDS, 1)
-        known = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else f"some that are: {', '.join(SORT_FIELDS[:3])}, dst, dport, duration"
-        )
-        raise argparse.ArgumentTypeError(f"{field!r} is no sort field: {known}")
+    known = sort_fields(view)
+    if field not in known:
+        of = "" if view is View.FLOWS else f" of {view}"
+        near = difflib.get_close_matches(field, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"some that are: {', '.join(_some(known))}"
+        raise ValueError(f"{field!r} is no sort field{of}: {hint}")
     if colon and order not in {"asc", "desc"}:
-        raise argparse.ArgumentTypeError(f"{order!r} is no order: {field}:asc or {field}:desc")
+        raise ValueError(f"{order!r} is no order: {field}:asc or {field}:desc")
     return field, order == "desc" if colon else starts_descending(field)
+
+
+def _some(fields: tuple[str, ...]) -> list[str]:
+    """Fields that people sort by."""
+    wanted = ("rate", "bytes", "flows", "packets", "dst", "dport", "duration")
+    return [field for field in wanted if field in fields]
 
 
 class _Version(argparse.Action):
@@ -146,6 +194,9 @@ def _parser() -> _Parser:
         which.add_argument(short, long, action="append_const", dest="protocols", const=group, help=meaning)
     which.add_argument("--all", action="store_true", help="every protocol, GRE and the rest too")
     which.add_argument("--loopback", action="store_true", help="also flows within this host")
+    which.add_argument(
+        "-f", "--filter", type=_filter, default="", metavar="EXPR", help="flows that match; ? has the language"
+    )
     how = parser.add_argument_group("how they are shown")
     how.add_argument("-n", "--no-dns", action="store_true", help="addresses, no names")
     how.add_argument("-G", "--no-geoip", action="store_true", help="no countries and networks")
@@ -155,9 +206,15 @@ def _parser() -> _Parser:
         "-t", "--interval", type=_interval, default=1.0, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)"
     )
     how.add_argument(
+        "--view",
+        type=_view,
+        default=View.FLOWS,
+        metavar="NAME",
+        help="flows, processes, devices, hosts, countries, networks, services, containers (default: flows)",
+    )
+    how.add_argument(
         "--sort",
-        type=_sort,
-        default=("rate", True),
+        default="rate",
         metavar="FIELD[:asc|desc]",
         help="a column or a JSON key (default: rate:desc)",
     )
@@ -172,7 +229,7 @@ def _add_output(parser: _Parser) -> None:
         "--json", action="store_const", dest="form", const=batch.Format.JSON, help="JSON Lines: a snapshot a line"
     )
     form.add_argument(
-        "--csv", action="store_const", dest="form", const=batch.Format.CSV, help="a header, then a row a flow"
+        "--csv", action="store_const", dest="form", const=batch.Format.CSV, help="a header, then a line a row"
     )
     form.add_argument("--text", action="store_const", dest="form", const=batch.Format.TEXT, help="the table")
     output.add_argument("--once", action="store_true", help="one snapshot with rates (two samples), then exit")
@@ -195,8 +252,16 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         parser.error("--standalone and --socket: a private daemon has no socket")
     if given.update and given.standalone:
         parser.error("--update and --standalone: without a daemon it is `flowtopd --update`")
-    sort, descending = given.sort
+    if not given.update and given.no_geoip and given.view in PLACE_VIEWS:
+        parser.error(f"--no-geoip and --view {given.view}: nothing would be left")
+    try:
+        sort, descending = _sort(given.sort, given.view)
+    except ValueError as error:
+        parser.error(f"argument --sort: {error}")
     state = ViewState(
+        view=given.view,
+        filter=given.filter,
+        history=remembered((), given.filter),
         protocols=ALL_PROTOCOLS if given.all else frozenset(given.protocols or {ProtocolGroup.TCP}),
         families=tuple(family for family in Family if family in (given.families or Family)),
         loopback=given.loopback,
@@ -290,7 +355,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _show(options)
         sys.stdout.flush()
     except batch.Refused as error:
-        print(f"flowtop: {error}", file=sys.stderr)
+        at = error.error.offset
+        mark = () if at is None or not options.state.filter else _marked(options.state.filter, at)
+        print(f"flowtop: {error}", *mark, sep="\n", file=sys.stderr)
         return USAGE
     except Unavailable as error:
         print(f"flowtop: {error.what}", *([f"flowtop: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)

@@ -42,9 +42,11 @@ class Cut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """How numbers are shown."""
+    """How numbers are shown. `whole` is what shares are of, in bytes or bytes/s; with `bars` they are also drawn."""
 
     bits: bool = False
+    whole: float | None = None
+    bars: bool = False
 
 
 Cell = Callable[[Units, Row], str]
@@ -55,6 +57,7 @@ Cell = Callable[[Units, Row], str]
 class Column:
     """One display column.
 
+    `sort`: the field by which it is sorted, empty where it cannot be.
     `least`: narrowest useful width; `most`: what it may claim before optional columns get their share.
     `keep`: the columns with the smallest number go first when it gets narrow, all with the same number together.
     While it has nothing but `blank` texts, a `shy` column is the first to go, and one that has a `stand_in` is so
@@ -77,7 +80,7 @@ class Column:
 
 
 def needed_fields(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The wire fields that `columns` read, each once; `id` and `closed` come first, every table needs them."""
+    """The wire fields that `columns` of flows read, each once; `id` and `closed` come first, every table needs them."""
     return tuple(dict.fromkeys(("id", "closed", *(field for column in columns for field in column.fields))))
 
 

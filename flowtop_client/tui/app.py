@@ -20,11 +20,11 @@ from prompt_toolkit.layout import Layout
 
 from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
 from flowtop_client.tui.key_bindings import HELP, Command, bindings
-from flowtop_client.tui.layout import help_lines, regions, screen
+from flowtop_client.tui.layout import help_lines, help_page, new_tab, regions, screen
 from flowtop_client.tui.style import STYLE
-from flowtop_client.tui.tabs.flows import FlowsTab
 from flowtop_client.tui.widgets.canvas import Canvas
 from flowtop_client.tui.widgets.line import Line
+from flowtop_client.view_state.filtering import refused, typed
 from flowtop_client.view_state.moves import (
     MOVES,
     Action,
@@ -38,6 +38,8 @@ from flowtop_client.view_state.moves import (
 )
 from flowtop_client.view_state.problems import silent_from
 from flowtop_client.view_state.state import ViewState, query_for
+from flowtop_client.view_state.text_input import Edit
+from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Snapshot
 
 _ESCAPE_S = 0.05
@@ -55,7 +57,7 @@ class Viewer:
         self._state = state
         self._query = query_for(state)
         self._part: Snapshot | None = None
-        self._tab = FlowsTab()
+        self._tab = new_tab()
         self._patience_s = patience_s
         self._late: asyncio.TimerHandle | None = None
         """When what is here is drawn, although rows are missing; None while all are here."""
@@ -63,7 +65,7 @@ class Viewer:
         """When the screen changes because nothing comes; put off by everything that comes."""
         self._app: Application[Unavailable | None] = Application(
             layout=Layout(Canvas(self._draw)),
-            key_bindings=bindings(self._act, self._obey),
+            key_bindings=bindings(self._act, self._obey, self._type, lambda: self._state.mode),
             style=STYLE,
             include_default_pygments_style=False,
             enable_page_navigation_bindings=False,
@@ -113,9 +115,15 @@ class Viewer:
         self._app.invalidate()
         self._mind_silence()
 
-    def _act(self, action: Action) -> None:
+    def _act(self, action: Action | Edit) -> None:
         """A key was pressed."""
-        state = MOVES[action](self._state)
+        self._show_if_new(MOVES[action](self._state))
+
+    def _type(self, text: str) -> None:
+        """A character was typed, or a text pasted."""
+        self._show_if_new(typed(self._state, text))
+
+    def _show_if_new(self, state: ViewState) -> None:
         if state is not self._state:
             self._show(state)
 
@@ -135,11 +143,15 @@ class Viewer:
 
     def _draw(self, width: int, height: int) -> list[Line]:
         """The lines of the screen; what they have room for becomes part of the state."""
-        page = regions(height).page
+        page = regions(height, self._state).page
         sort_choices, scroll_limit = self._tab.fit(self._state, width, page)
-        help_limit = 0 if self._state.help_line is None else help_lines(HELP, width, height)[1]
         state = fitted(
-            self._state, page=page, sort_choices=sort_choices, scroll_limit=scroll_limit, help_limit=help_limit
+            self._state,
+            page=page,
+            sort_choices=sort_choices,
+            scroll_limit=scroll_limit,
+            help_texts=() if self._state.help is None else help_lines(HELP, width)[1],
+            help_page=help_page(height),
         )
         if state is not self._state:
             self._change(state)
@@ -159,12 +171,13 @@ class Viewer:
                 state = heard(connected(self._state, event.host), asyncio.get_running_loop().time())
             case Down():
                 state = lost(self._state, event.why)
+            case Error(code=ErrorCode.FILTER):
+                state = refused(self._state, event)
             case Error():
                 state = complained(self._state, event.message)
             case _:
                 return
-        if state is not self._state:
-            self._show(state)
+        self._show_if_new(state)
 
     async def listen(self) -> None:
         """Follow the connection. Where it cannot come back, leave and say why."""

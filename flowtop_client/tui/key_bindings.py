@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 
 from flowtop_client.columns.flows import GUESSED, NO_PROCESS
 from flowtop_client.tui.widgets.manual import Section
 from flowtop_client.view_state.moves import Action
+from flowtop_client.view_state.state import Mode
+from flowtop_client.view_state.text_input import Edit
 
 
 class Command(StrEnum):
@@ -24,33 +28,84 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Keys in prompt_toolkit's names, how the help calls them, what they do."""
+    """Keys in prompt_toolkit's names, how the help calls them, what they do, and in which modes."""
 
     keys: tuple[str, ...]
     shown: str
     meaning: str
-    action: Action | Command
+    action: Action | Edit | Command
+    modes: frozenset[Mode] = frozenset({Mode.ROWS})
+
+
+_READING: Final = frozenset({Mode.ROWS, Mode.HELP})
+_IN_HELP: Final = frozenset({Mode.HELP})
+_IN_FILTER: Final = frozenset({Mode.FILTER})
+_TYPING: Final = frozenset({Mode.FILTER, Mode.SEARCH})
+_ALWAYS: Final = frozenset(Mode)
 
 
 NAVIGATION: Final = (
-    Key(("tab",), "TAB", "Next tab", Action.NEXT_TAB),
-    Key(("up", "u", "k"), "Up, u, k", "Move up", Action.UP),
-    Key(("down", "d", "j"), "Down, d, j", "Move down", Action.DOWN),
+    Key(("up", "u", "k"), "Up, u, k", "Move up", Action.UP, _READING),
+    Key(("down", "d", "j"), "Down, d, j", "Move down", Action.DOWN, _READING),
     Key(("left", "l"), "Left, l", "Scroll left", Action.LEFT),
     Key(("right", "h"), "Right, h", "Scroll right", Action.RIGHT),
-    Key(("pageup",), "PgUp", "A page up", Action.PAGE_UP),
-    Key(("pagedown",), "PgDn", "A page down", Action.PAGE_DOWN),
-    Key(("home",), "Home", "First row", Action.HOME),
-    Key(("end",), "End", "Last row", Action.END),
-    Key(("?",), "?", "Show or close this help", Action.HELP),
-    Key(("escape",), "Esc", "Close this help", Action.CLOSE),
-    Key(("c-z",), "Ctrl-Z", "Suspend, until fg", Command.SUSPEND),
-    Key(("q", "c-c"), "q, Ctrl-C", "Quit", Command.QUIT),
+    Key(("pageup",), "PgUp", "A page up", Action.PAGE_UP, _READING),
+    Key(("pagedown",), "PgDn", "A page down", Action.PAGE_DOWN, _READING),
+    Key(("home",), "Home", "First row", Action.HOME, _READING),
+    Key(("end",), "End", "Last row", Action.END, _READING),
+    Key(("?",), "?", "Show or close this help", Action.HELP, _READING),
+    Key(("c-z",), "Ctrl-Z", "Suspend, until fg", Command.SUSPEND, _ALWAYS),
+    Key(("q",), "q", "Quit", Command.QUIT, _READING),
+    Key(("c-c",), "Ctrl-C", "Quit", Command.QUIT, _ALWAYS),
+)
+
+TABS: Final = (
+    Key(("tab",), "TAB", "Next tab", Action.NEXT_TAB),
+    Key(("s-tab",), "Shift-TAB", "The tab before", Action.PREVIOUS_TAB),
+    Key(("1",), "1", "Flows", Action.FLOWS),
+    Key(("2",), "2", "Processes", Action.PROCESSES),
+    Key(("3",), "3", "Devices of this house", Action.DEVICES),
+    Key(("4",), "4", "Hosts at the other end", Action.HOSTS),
+    Key(("5",), "5", "Countries", Action.COUNTRIES),
+    Key(("6",), "6", "Networks", Action.NETWORKS),
+    Key(("7",), "7", "Services", Action.SERVICES),
+    Key(("8",), "8", "Containers and units", Action.CONTAINERS),
+    Key(("enter",), "Enter", "The flows of a group", Action.OPEN),
+    Key(("escape",), "Esc", "Back, else no filter", Action.LEAVE, _READING),
+    Key(("backspace",), "Backspace", "Back", Action.BACK),
+)
+
+FILTER: Final = (
+    Key(("/", "f4"), "/, F4", "Type a filter", Action.FILTER),
+    Key(("\\",), "\\", "No filter", Action.UNFILTER),
+)
+
+WHILE_TYPING: Final = (
+    Key(("enter",), "Enter", "Keep it", Action.KEEP, _TYPING),
+    Key(("escape",), "Esc", "As it was before", Action.GIVE_UP, _TYPING),
+    Key(("tab",), "TAB", "Complete, next word", Action.COMPLETE, _IN_FILTER),
+    Key(("s-tab",), "Shift-TAB", "The word before", Action.COMPLETE_BACK, _IN_FILTER),
+    Key(("up",), "Up", "Older filter", Action.OLDER, _IN_FILTER),
+    Key(("down",), "Down", "Newer filter", Action.NEWER, _IN_FILTER),
+    Key(("left",), "Left", "Left", Edit.LEFT, _TYPING),
+    Key(("right",), "Right", "Right", Edit.RIGHT, _TYPING),
+    Key(("home", "c-a"), "Home, ^A", "To the beginning", Edit.HOME, _TYPING),
+    Key(("end", "c-e"), "End, ^E", "To the end", Edit.END, _TYPING),
+    Key(("backspace",), "Backspace", "Erase what is before", Edit.ERASE, _TYPING),
+    Key(("delete",), "Delete", "Erase what is under", Edit.ERASE_NEXT, _TYPING),
+    Key(("c-w",), "Ctrl-W", "Erase the word", Edit.ERASE_WORD, _TYPING),
+    Key(("c-u",), "Ctrl-U", "Erase the beginning", Edit.ERASE_LINE, _TYPING),
+)
+
+SEARCHING: Final = (
+    Key(("/",), "/", "Search", Action.SEARCH, _IN_HELP),
+    Key(("n",), "n", "Next match", Action.NEXT_MATCH, _IN_HELP),
+    Key(("N",), "N", "The match before", Action.PREVIOUS_MATCH, _IN_HELP),
 )
 
 DISPLAY: Final = (
-    Key(("<",), "<", "Sort by column to the left", Action.SORT_LEFT),
-    Key((">",), ">", "Sort by column to the right", Action.SORT_RIGHT),
+    Key(("<",), "<", "Sort by the column left", Action.SORT_LEFT),
+    Key((">",), ">", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE),
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
@@ -69,28 +124,48 @@ PROTOCOLS: Final = (
     Key(("O",), "O", "All others (GRE, …)", Action.OTHER),
 )
 
-_SECTIONS: Final = (("Navigation", NAVIGATION), ("Display", DISPLAY), ("Protocols", PROTOCOLS))
+SECTIONS: Final = (
+    ("Navigation", NAVIGATION),
+    ("Tabs", TABS),
+    ("Display", DISPLAY),
+    ("Protocols", PROTOCOLS),
+    ("Filter", FILTER),
+    ("While a filter is typed", WHILE_TYPING),
+    ("In this help", SEARCHING),
+)
+"""All keys, under their headings."""
 
 HELP: Final[tuple[Section, ...]] = (
-    *((heading, tuple((key.shown, key.meaning) for key in keys)) for heading, keys in _SECTIONS),
+    *((heading, tuple((key.shown, key.meaning) for key in keys)) for heading, keys in SECTIONS),
     ("In place of a process", tuple(NO_PROCESS.values())),
     ("Columns", (("→ ←", "to ADDRESS, and back"), (f"ssh{GUESSED}", "A guess: the lower port"))),
 )
 
 
-def bindings(on_action: Callable[[Action], None], on_command: Callable[[Command], None]) -> KeyBindings:
-    """The bindings that call one of the two for every key of the table."""
+def bindings(
+    on_action: Callable[[Action | Edit], None],
+    on_command: Callable[[Command], None],
+    on_text: Callable[[str], None],
+    mode: Callable[[], Mode],
+) -> KeyBindings:
+    """The bindings that call one of the three for every key of the table, and for text where one is typed."""
     table = KeyBindings()
-    for _, keys in _SECTIONS:
+    for _, keys in SECTIONS:
         for key in keys:
             for name in key.keys:
-                table.add(name)(_handler(key.action, on_action, on_command))
+                table.add(name, filter=_in(key.modes, mode))(_handler(key.action, on_action, on_command))
+    for name in ("<any>", "<bracketed-paste>"):
+        table.add(name, filter=_in(_TYPING, mode))(_typing(on_text))
     table.add("<sigint>")(_handler(Command.QUIT, on_action, on_command))
     return table
 
 
+def _in(modes: frozenset[Mode], mode: Callable[[], Mode]) -> Condition:
+    return Condition(lambda: mode() in modes)
+
+
 def _handler(
-    action: Action | Command, on_action: Callable[[Action], None], on_command: Callable[[Command], None]
+    action: Action | Edit | Command, on_action: Callable[[Action | Edit], None], on_command: Callable[[Command], None]
 ) -> Callable[[KeyPressEvent], object]:
     def handle(_event: KeyPressEvent) -> object:
         if isinstance(action, Command):
@@ -98,5 +173,15 @@ def _handler(
         else:
             on_action(action)
         return NotImplemented  # anything else has prompt_toolkit redraw, needed or not
+
+    return handle
+
+
+def _typing(on_text: Callable[[str], None]) -> Callable[[KeyPressEvent], object]:
+    def handle(event: KeyPressEvent) -> object:
+        pasted = event.key_sequence[0].key == Keys.BracketedPaste
+        if pasted or event.data.isprintable():  # a key without a meaning here sends codes
+            on_text(event.data)
+        return NotImplemented
 
     return handle

@@ -1,84 +1,137 @@
 """The whole screen as lines of styled text: a pure function of the state, the size and what the tab prepared.
 
     flowtop myhost   flows 1 234 of 262 144   shown 870   → 1.23 MB/s  ← 34.5 MB/s   header
-    accounting is off: new flows have no bytes …                                     what is wrong, else the pace
-    Flows |                                                                          tabs
+    Processes > firefox[11]   every 1 s, tick 12 ms, 1 viewer                        the way here; what is wrong, or how
+    1Flows 2Processes 3Devices 4Hosts 5Countries 6Networks …                         tabs                    [it runs
     PROCESS  PID   PROTO  STATE       TIME  ADDRESS          PORT GEO  BYTES   RATE▼ titles
+    total                                                              60.3M  95.7M  in the grouped views
     -            - tcp    ESTABLISHED 1h4m  192.0.2.7         443 -    1.23M  45.6k  rows, one of them selected
     …
-    1-18 of 870  rate ▼  TCP UDP  active                            ? help  q quit   footer
+    1-18 of 870  /port 443  sort rate ▼  TCP UDP  active         / filter  ? help    footer
 
-On a low screen the tabs go first, then the second line, the header, the footer and the titles: rows stay to the last.
+While a filter is typed, its line and what is wrong with it stand in place of the footer. On a low screen the tabs go
+first, then the second line, the total, the header, the footer and the titles: rows stay to the last, and the line that
+is typed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+from flowtop_client.columns.column import Cut
+from flowtop_client.columns.fit import cut
 from flowtop_client.humanize import clean, count, rate_with_unit, seconds
-from flowtop_client.tui.tabs.flows import TITLE, FlowsTab
-from flowtop_client.tui.widgets.line import EMPTY, Line, clipped, joined, line_width, spread
-from flowtop_client.tui.widgets.manual import Section, manual
+from flowtop_client.tui.tabs.flows import FLOWS
+from flowtop_client.tui.tabs.groups import GROUPS
+from flowtop_client.tui.tabs.tab import Tab
+from flowtop_client.tui.widgets.input_line import choice_line, input_line, mark_line
+from flowtop_client.tui.widgets.line import EMPTY, Line, cell_width, clipped, joined, line_width, spread
+from flowtop_client.tui.widgets.manual import Section, manual, marked, prose
+from flowtop_client.tui.widgets.tab_bar import tab_bar
+from flowtop_client.view_state.filter_line import FilterLine
+from flowtop_client.view_state.help_page import HelpPage
+from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.problems import problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, Snapshot
+from flowtopd.wire.filter_parser import MANUAL
+from flowtopd.wire.messages import Family, Snapshot, View
 
-TABS: Final = (TITLE,)
-"""Every tab's title in order; the grouped views will stand behind the flows."""
+TABS: Final = tuple(view.value.capitalize() for view in VIEWS)
+"""Every tab's title in order."""
+
+_STEP: Final = " \u203a "
+"""Between two parts of the way here."""
+
+_PROMPT: Final = "/"
+_HINTS: Final = ("/ filter  ? help  q quit", "? help  q quit", "? help")
+_LONGEST_FILTER: Final = 3
+"""The filter may have so much of the footer: a third."""
+
+
+def new_tab() -> Tab:
+    """What draws the rows of every view."""
+    return Tab(lambda state: FLOWS if state.view is View.FLOWS else GROUPS)
 
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Which lines a screen has besides its rows, and how many rows it has room for."""
+    """Which lines a screen has besides its rows, how many for the footer, and how many rows it has room for."""
 
     tabs: bool
     second: bool
+    total: bool
     header: bool
-    footer: bool
+    footer: int
     titles: bool
     page: int
 
 
-def regions(height: int) -> Regions:
+def regions(height: int, state: ViewState) -> Regions:
     """What a screen of `height` lines shows."""
-    tabs, second, header, footer, titles = (height >= least for least in (8, 7, 5, 4, 3))
-    return Regions(tabs, second, header, footer, titles, max(1, height - tabs - second - header - footer - titles))
+    tabs, second, header, titles = (height >= least for least in (8, 7, 5, 3))
+    total = height >= 6 and state.view is not View.FLOWS and not state.placeless
+    footer = int(height >= 4) if state.line is None else 1 + (height >= 3)
+    taken = tabs + second + total + header + footer + titles
+    return Regions(tabs, second, total, header, footer, titles, max(1, height - taken))
 
 
-def help_lines(sections: Sequence[Section], width: int, height: int) -> tuple[list[Line], int]:
-    """The help, and how far it can be scrolled on a screen of this size."""
-    lines = manual(sections, width)
-    return lines, max(0, len(lines) - max(1, height - 2))
+@lru_cache(maxsize=2)
+def help_lines(sections: tuple[Section, ...], width: int) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """The help on a screen of this width, and the texts of its lines."""
+    heading = clipped([("class:heading", "Filters")], width)
+    lines = [*manual(sections, width), EMPTY, heading, *prose(MANUAL, width)]
+    return tuple(lines), tuple("".join(text for _, text in line) for line in lines)
+
+
+def help_page(height: int) -> int:
+    """How many lines of the help a screen of `height` lines shows."""
+    return max(1, height - 2)
 
 
 def screen(
-    state: ViewState, tab: FlowsTab, sections: Sequence[Section], width: int, height: int, *, now: float
+    state: ViewState, tab: Tab, sections: tuple[Section, ...], width: int, height: int, *, now: float
 ) -> list[Line]:
     """All lines, at most `height` of at most `width` cells. The tab was fitted to the same state and width."""
-    if state.help_line is not None:
-        lines, limit = help_lines(sections, width, height)
-        first = min(state.help_line, limit)
-        shown = lines[first : first + max(1, height - 2)]
-        shown += [EMPTY] * (height - 2 - len(shown))
-        more = "Up and Down scroll  " if limit else ""
-        return [clipped(_program(state), width), *shown, clipped([("class:label", f"{more}? closes the help")], width)][
-            :height
-        ]
-    show = regions(height)
+    if state.help is not None:
+        return _help(state, state.help, help_lines(sections, width)[0], width, height)
+    show = regions(height, state)
     lines = []
     if show.header:
         lines.append(_header(state, width))
     if show.second:
         lines.append(_second(state, width, now))
     if show.tabs:
-        lines.append(_tabs(state, width))
+        lines.append(tab_bar(TABS, VIEWS.index(state.view), width))
     if show.titles:
         lines.append(tab.titles(state))
+    if show.total:
+        lines.append(tab.total(state))
     body = tab.body(state, width)[: show.page]
     lines += body + [EMPTY] * (show.page - len(body))
-    if show.footer:
-        lines.append(_footer(state, width))
-    return lines
+    lines += _below(state, width)[: show.footer]
+    return lines[-height:]
+
+
+def _help(state: ViewState, page: HelpPage, lines: Sequence[Line], width: int, height: int) -> list[Line]:
+    """The program, a part of the help, and what can be done with it."""
+    room = help_page(height)
+    shown = []
+    for index in range(page.line, min(page.line + room, len(lines))):
+        current = index == page.found
+        shown.append(marked(lines[index], page.pattern, "class:match.current" if current else "class:match"))
+    shown += [EMPTY] * (room - len(shown))
+    return [clipped(_program(state), width), *shown, _help_footer(page, width)][-max(height, 1) :]
+
+
+def _help_footer(page: HelpPage, width: int) -> Line:
+    if page.search is not None:
+        line = input_line(_PROMPT, page.search, width)
+        lost = page.pattern and page.found is None
+        return spread(line, [("class:problem", "not found")], width) if lost else line
+    where = f"{page.line + 1}-{min(page.line + page.page, len(page.texts))} of {len(page.texts)}"
+    keys = "n N next match  ? closes the help" if page.pattern else "/ searches  ? closes the help"
+    return clipped([("class:value", where), ("class:label", f"  Up Down scroll  {keys}")], width)
 
 
 def _program(state: ViewState) -> Line:
@@ -101,21 +154,29 @@ def _header(state: ViewState, width: int) -> Line:
 
 
 def _numbers(state: ViewState, snapshot: Snapshot) -> tuple[Line, Line, Line, Line]:
-    """Flows in the table, the table's limit, flows that match, rates."""
+    """Flows in the table, the table's limit, rows that match, rates."""
     status, totals = snapshot.status, snapshot.totals
     limit: Line = [] if status.max is None else [("class:label", f" of {count(status.max)}")]
     up = rate_with_unit(totals.orig_rate, bits=state.bits)
     down = rate_with_unit(totals.reply_rate, bits=state.bits)
     rates = joined([_labelled("→", up), _labelled("←", down)])
-    return _labelled("flows", count(status.flows)), limit, _labelled("shown", count(status.matched)), rates
+    shown = "shown" if snapshot.view is View.FLOWS else snapshot.view.value
+    return _labelled("flows", count(status.flows)), limit, _labelled(shown, count(status.matched)), rates
 
 
 def _second(state: ViewState, width: int, now: float) -> Line:
-    """What is wrong, as far as there is room for it; when all is well, how it runs."""
+    """The way to the group that is open; what is wrong, as far as there is room for it; else how it runs."""
+    way: Line = []
+    for crumb in state.path:
+        way += [("class:crumb", f"{_STEP if way else ''}{crumb.view.value.capitalize()}{_STEP}{clean(crumb.name)}")]
     wrong = problems(state, now)
     if wrong:
         style = "class:gone" if state.trouble else "class:problem"
-        return clipped(joined([[(style, text)] for text in wrong], "  |  "), width)
+        return clipped(joined([way, joined([[(style, text)] for text in wrong], "  |  ")], "   "), width)
+    return clipped(joined([way, _pace(state)], "   "), width)
+
+
+def _pace(state: ViewState) -> Line:
     if state.snapshot is None:
         return EMPTY
     status = state.snapshot.status
@@ -123,22 +184,31 @@ def _second(state: ViewState, width: int, now: float) -> Line:
     parts.append("1 viewer" if status.viewers == 1 else f"{status.viewers} viewers")
     if status.events_lost:
         parts.append(f"{count(status.events_lost)} events lost")
-    return clipped([("class:label", ", ".join(parts))], width)
+    return [("class:label", ", ".join(parts))]
 
 
-def _tabs(state: ViewState, width: int) -> Line:
-    line: Line = []
-    for index, title in enumerate(TABS):
-        line += [("class:tab.current" if index == state.tab else "class:tab", title), ("class:tab", " | ")]
-    return clipped([*line[:-1], ("class:tab", " |")], width)
+def _below(state: ViewState, width: int) -> list[Line]:
+    """The footer, or the line in which a filter is typed, and under it what helps."""
+    if state.line is None:
+        return [_footer(state, width)]
+    return [input_line(_PROMPT, state.line.input, width), _under(state.line, width)]
+
+
+def _under(line: FilterLine, width: int) -> Line:
+    """What is wrong with the filter that is typed, else the words that fit, else the keys."""
+    if line.offers is not None:
+        return choice_line(line.offers.words, line.offers.chosen, width)
+    if line.mistake is not None:
+        return mark_line(_PROMPT, line.input, line.mistake.offset, line.mistake.message, width)
+    return clipped([("class:label", "Enter keeps  Esc as before  TAB completes  Up Down history")], width)
 
 
 def _place(state: ViewState) -> str:
     """Which rows are on the screen."""
     if state.outdated:
         return "…"
-    if not state.total:
-        return "no flow"
+    if not state.total or state.placeless:
+        return "no flow" if state.view is View.FLOWS else "nothing"
     last = min(state.offset + state.page, state.total)
     return f"{count(state.offset + 1)}-{count(last)} of {count(state.total)}"
 
@@ -157,10 +227,14 @@ def _footer(state: ViewState, width: int) -> Line:
         ("no GeoIP", not state.geoip),
     )
     toggles += [name for name, is_on in flags if is_on]
+    filtered = cut(clean(_PROMPT + state.filter), max(12, width // _LONGEST_FILTER), Cut.END, cell_width)
     left = [
         [("class:value", _place(state))],
         [("class:problem", "PAUSED")] if state.paused else [],
+        [("class:problem", filtered)] if state.filter else [],
         [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
         [("class:on", " ".join(toggles))],
     ]
-    return spread(joined(left), [("class:label", "? help  q quit")], width)
+    line = joined(left)
+    hint = next((hint for hint in _HINTS if line_width(line) + len(hint) < width), _HINTS[-1])
+    return spread(line, [("class:label", hint)], width)

@@ -4,15 +4,17 @@
 object where nothing changes, so that the caller can tell whether to redraw with `is`.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
-from flowtop_client.view_state.state import ProtocolGroup, ViewState, settled, starts_descending
+from flowtop_client.view_state.filtering import completing, edited, given_up, kept, line_opened, recalling
+from flowtop_client.view_state.help_page import HelpPage, matched, scrolled, searching, told
+from flowtop_client.view_state.place import VIEWS
+from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, settled, starts_descending, to_top
+from flowtop_client.view_state.tabs import Move, back, opened, stepped_out, to_neighbour, to_view, unfiltered
+from flowtop_client.view_state.text_input import Edit
 from flowtopd.wire.messages import Snapshot
-
-Move = Callable[[ViewState], ViewState]
 
 
 class Action(StrEnum):
@@ -27,8 +29,30 @@ class Action(StrEnum):
     LEFT = "left"
     RIGHT = "right"
     NEXT_TAB = "next-tab"
+    PREVIOUS_TAB = "previous-tab"
+    FLOWS = "flows"
+    PROCESSES = "processes"
+    DEVICES = "devices"
+    HOSTS = "hosts"
+    COUNTRIES = "countries"
+    NETWORKS = "networks"
+    SERVICES = "services"
+    CONTAINERS = "containers"
+    OPEN = "open"
+    LEAVE = "leave"
+    BACK = "back"
+    FILTER = "filter"
+    UNFILTER = "unfilter"
+    KEEP = "keep"
+    GIVE_UP = "give-up"
+    COMPLETE = "complete"
+    COMPLETE_BACK = "complete-back"
+    OLDER = "older"
+    NEWER = "newer"
     HELP = "help"
-    CLOSE = "close"
+    SEARCH = "search"
+    NEXT_MATCH = "next-match"
+    PREVIOUS_MATCH = "previous-match"
     BITS = "bits"
     ACTIVE = "active"
     SOURCE = "source"
@@ -46,28 +70,18 @@ class Action(StrEnum):
     OTHER = "other"
 
 
-def _changed(state: ViewState, **values: object) -> ViewState:
-    new = replace(state, **values)  # type: ignore[arg-type]  # names and types are checked by the callers' tests
-    return state if new == state else settled(state, new)
-
-
-def _to_top(state: ViewState, **values: object) -> ViewState:
-    """Other rows or another order: begin at the first one again."""
-    return _changed(state, offset=0, cursor=0, pinned=None, **values)
-
-
 def _go(state: ViewState, cursor: int, offset: int) -> ViewState:
     """Select the row `cursor`, with the screen at `offset` or as near as keeps the cursor on it."""
     cursor = max(0, min(cursor, state.total - 1))
     offset = min(offset, cursor, max(0, state.total - state.page))
     offset = max(0, offset, cursor - state.page + 1)
-    return _changed(state, cursor=cursor, offset=offset, pinned=state.flow_id(cursor))
+    return changed(state, cursor=cursor, offset=offset, pinned=state.key(cursor))
 
 
 def _by(rows: int) -> Move:
     def move(state: ViewState) -> ViewState:
-        if state.help_line is not None:
-            return _changed(state, help_line=max(0, min(state.help_line + rows, state.help_limit)))
+        if state.help is not None:
+            return changed(state, help=scrolled(state.help, state.help.line + rows))
         return _go(state, state.cursor + rows, state.offset)
 
     return move
@@ -75,23 +89,37 @@ def _by(rows: int) -> Move:
 
 def _by_pages(pages: int) -> Move:
     def move(state: ViewState) -> ViewState:
+        if state.help is not None:
+            return _by(pages * state.help.page)(state)
         rows = pages * state.page
-        return _by(rows)(state) if state.help_line is not None else _go(state, state.cursor + rows, state.offset + rows)
+        return _go(state, state.cursor + rows, state.offset + rows)
 
     return move
 
 
 def _home(state: ViewState) -> ViewState:
-    """The first row, whichever flow that is from now on."""
-    return _changed(state, cursor=0, offset=0, pinned=None)
+    """The first row, whichever that is from now on."""
+    if state.help is not None:
+        return changed(state, help=scrolled(state.help, 0))
+    return changed(state, cursor=0, offset=0, pinned=None)
 
 
 def _end(state: ViewState) -> ViewState:
+    if state.help is not None:
+        return changed(state, help=scrolled(state.help, state.help.limit))
     return _go(state, state.total - 1, state.total)
 
 
+def _match(step: int) -> Move:
+    return lambda state: state if state.help is None else changed(state, help=matched(state.help, step))
+
+
+def _search(state: ViewState) -> ViewState:
+    return state if state.help is None else changed(state, help=searching(state.help))
+
+
 def _scroll(columns: int) -> Move:
-    return lambda state: _changed(state, skipped=max(0, min(state.skipped + columns, state.scroll_limit)))
+    return lambda state: changed(state, skipped=max(0, min(state.skipped + columns, state.scroll_limit)))
 
 
 def _sort_by(step: int) -> Move:
@@ -101,16 +129,16 @@ def _sort_by(step: int) -> Move:
             return state
         at = choices.index(state.sort) + step if state.sort in choices else 0
         sort = choices[at % len(choices)]
-        return _to_top(state, sort=sort, descending=starts_descending(sort))
+        return to_top(state, sort=sort, descending=starts_descending(sort))
 
     return move
 
 
 def _toggle(group: ProtocolGroup) -> Move:
-    return lambda state: _to_top(state, protocols=state.protocols ^ {group})
+    return lambda state: to_top(state, protocols=state.protocols ^ {group})
 
 
-MOVES: Final[dict[Action, Move]] = {
+MOVES: Final[dict[Action | Edit, Move]] = {
     Action.UP: _by(-1),
     Action.DOWN: _by(1),
     Action.PAGE_UP: _by_pages(-1),
@@ -119,18 +147,34 @@ MOVES: Final[dict[Action, Move]] = {
     Action.END: _end,
     Action.LEFT: _scroll(-1),
     Action.RIGHT: _scroll(1),
-    Action.NEXT_TAB: lambda state: state,  # one tab so far: the next one is the same
-    Action.HELP: lambda state: _changed(state, help_line=0 if state.help_line is None else None),
-    Action.CLOSE: lambda state: _changed(state, help_line=None),
-    Action.BITS: lambda state: _changed(state, bits=not state.bits),
-    Action.ACTIVE: lambda state: _to_top(state, active=not state.active),
-    Action.SOURCE: lambda state: _changed(state, source=not state.source, skipped=0),
-    Action.NAMES: lambda state: _changed(state, names=not state.names, skipped=0),
-    Action.GEOIP: lambda state: _changed(state, geoip=not state.geoip, skipped=0),
-    Action.PAUSE: lambda state: _changed(state, paused=not state.paused),
+    Action.NEXT_TAB: to_neighbour(1),
+    Action.PREVIOUS_TAB: to_neighbour(-1),
+    **{Action(view): to_view(view) for view in VIEWS},
+    Action.OPEN: opened,
+    Action.LEAVE: lambda state: stepped_out(state) if state.help is None else changed(state, help=None),
+    Action.BACK: back,
+    Action.FILTER: line_opened,
+    Action.UNFILTER: unfiltered,
+    Action.KEEP: kept,
+    Action.GIVE_UP: given_up,
+    Action.COMPLETE: completing(1),
+    Action.COMPLETE_BACK: completing(-1),
+    Action.OLDER: recalling(1),
+    Action.NEWER: recalling(-1),
+    **{edit: edited(edit) for edit in Edit},
+    Action.HELP: lambda state: changed(state, help=HelpPage() if state.help is None else None),
+    Action.SEARCH: _search,
+    Action.NEXT_MATCH: _match(1),
+    Action.PREVIOUS_MATCH: _match(-1),
+    Action.BITS: lambda state: changed(state, bits=not state.bits),
+    Action.ACTIVE: lambda state: to_top(state, active=not state.active),
+    Action.SOURCE: lambda state: changed(state, source=not state.source, skipped=0),
+    Action.NAMES: lambda state: changed(state, names=not state.names, skipped=0),
+    Action.GEOIP: lambda state: changed(state, geoip=not state.geoip, skipped=0),
+    Action.PAUSE: lambda state: changed(state, paused=not state.paused),
     Action.SORT_LEFT: _sort_by(-1),
     Action.SORT_RIGHT: _sort_by(1),
-    Action.REVERSE: lambda state: _to_top(state, descending=not state.descending),
+    Action.REVERSE: lambda state: to_top(state, descending=not state.descending),
     Action.TCP: _toggle(ProtocolGroup.TCP),
     Action.UDP: _toggle(ProtocolGroup.UDP),
     Action.DCCP: _toggle(ProtocolGroup.DCCP),
@@ -141,20 +185,25 @@ MOVES: Final[dict[Action, Move]] = {
 
 
 def fitted(
-    state: ViewState, *, page: int, sort_choices: tuple[str, ...], scroll_limit: int, help_limit: int
+    state: ViewState,
+    *,
+    page: int,
+    sort_choices: tuple[str, ...],
+    scroll_limit: int,
+    help_texts: tuple[str, ...] = (),
+    help_page: int = 1,
 ) -> ViewState:
     """The screen has room for this much. A smaller page keeps the cursor on it, a larger one leaves no room unused."""
     page = max(1, page)
     offset = max(0, min(max(state.offset, state.cursor - page + 1), state.cursor, state.total - page))
-    return _changed(
+    return changed(
         state,
         page=page,
         offset=offset,
         sort_choices=sort_choices,
         scroll_limit=scroll_limit,
-        skipped=min(state.skipped, scroll_limit),
-        help_limit=help_limit,
-        help_line=None if state.help_line is None else min(state.help_line, help_limit),
+        skipped=state.skipped if state.outdated else min(state.skipped, scroll_limit),
+        help=state.help and told(state.help, help_texts, help_page),
     )
 
 
@@ -168,7 +217,7 @@ def joined(part: Snapshot | None, snapshot: Snapshot) -> Snapshot:
 
 
 def received(state: ViewState, snapshot: Snapshot) -> ViewState:
-    """A whole snapshot arrived. The cursor follows its flow while that is on the screen; the screen stays."""
+    """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays."""
     if snapshot.tag < state.epoch:
         return state
     old = state.snapshot
@@ -176,6 +225,8 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     new = replace(
         state,
         snapshot=snapshot,
+        accepted=state.filter,
+        total=snapshot.status.matched,
         complaint="",
         reset_time=snapshot.time if reset else state.reset_time,
         offset=max(0, min(state.offset, snapshot.status.matched - state.page)),
@@ -183,27 +234,27 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     cursor = max(0, min(new.cursor, new.total - 1))
     if new.pinned is not None:
         shown = range(new.offset, new.offset + new.page)
-        cursor = next((index for index in shown if new.flow_id(index) == new.pinned), cursor)
+        cursor = next((index for index in shown if new.key(index) == new.pinned), cursor)
         cursor = max(new.offset, min(cursor, new.offset + new.page - 1))
-        new = replace(new, pinned=new.flow_id(cursor) or new.pinned)
+        new = replace(new, pinned=new.key(cursor) or new.pinned)
     return settled(state, replace(new, cursor=cursor))
 
 
 def connected(state: ViewState, host: str) -> ViewState:
     """A daemon answered."""
-    return _changed(state, host=host, trouble="")
+    return changed(state, host=host, trouble="")
 
 
 def heard(state: ViewState, now: float) -> ViewState:
     """The daemon said something, or from now on it should."""
-    return _changed(state, heard=now)
+    return changed(state, heard=now)
 
 
 def lost(state: ViewState, reason: str) -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
-    return _changed(state, trouble=reason)
+    return changed(state, trouble=reason)
 
 
 def complained(state: ViewState, message: str) -> ViewState:
     """The daemon did not like a query."""
-    return _changed(state, complaint=message)
+    return changed(state, complaint=message)

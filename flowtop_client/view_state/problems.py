@@ -12,6 +12,7 @@ RESET_SHOWN_S: Final = 60.0
 _SILENT_PACES: Final = 3
 _SILENT_S: Final = 5.0  # a tick may be late by some seconds on a machine that has no time
 _NEARLY_FULL: Final = 0.9
+_ANY: Final = "to be shown"
 _STRETCHED: Final = 1.05  # the daemon rounds its pace; less than this is no news
 
 
@@ -59,6 +60,8 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
 
 def empty_reason(state: ViewState) -> tuple[str, ...]:
     """Why there is no row to show, and what helps; for the place where the rows would be."""
+    if state.placeless:
+        return ("Countries and networks are switched off.", "G switches them on.")
     if state.snapshot is None:
         return ("waiting for the first snapshot…",)
     status = state.snapshot.status
@@ -71,6 +74,10 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
         return ("The kernel's table holds no connection yet.",)
     if not state.protocols:
         return ("No protocol is chosen.", "T U D I S O switch them on.")
+    if state.filter:
+        return (f"None of the {_chosen(state)} matches the filter.", "\\ takes it away, / changes it.")
+    if state.path:
+        return (f"There is nothing of {clean(state.path[-1].name)} any more.", "Esc goes back.")
     if not state.loopback and state.protocols == ALL_PROTOCOLS and not state.active and len(state.families) > 1:
         return (
             f"None of the {count(status.flows)} flows in the table leaves this host.",
@@ -78,6 +85,13 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
         )
     hint = "a shows idle flows too" if state.active else "T U D I S O add protocols"
     return (f"None of the {count(status.flows)} flows in the table is {_selection(state)}.", f"{hint}.")
+
+
+def _chosen(state: ViewState) -> str:
+    """The flows that a filter chooses from: `active TCP flows of firefox[11]`."""
+    kinds = _selection(state)
+    of = f" of {clean(state.path[-1].name)}" if state.path else ""
+    return f"{'' if kinds == _ANY else kinds + ' '}flows{of}"
 
 
 def _selection(state: ViewState) -> str:
@@ -89,4 +103,4 @@ def _selection(state: ViewState) -> str:
         words.insert(0, "active")
     if len(state.families) == 1:
         words.append("over " + ("IPv4" if state.families[0] is Family.IPV4 else "IPv6"))
-    return " ".join(words) or "to be shown"
+    return " ".join(words) or _ANY

@@ -14,14 +14,20 @@ Rules:
   means the rows asked for now. An older snapshot has other rows and is not shown; one with an older window is.
 - A new window is asked for only when less than half a page is left at one side.
 - The view never jumps: a snapshot moves the offset only where the rows end before it.
+- The filter asked for is the user's own and those of the groups that were opened, all of them together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from flowtopd.wire.fields import FLOW_FIELDS, SORT_SUMS, Kind
-from flowtopd.wire.messages import Family, Query, Snapshot
+from flowtop_client.view_state.filter_line import FilterLine
+from flowtop_client.view_state.help_page import HelpPage
+from flowtop_client.view_state.place import VIEWS, Crumb, Place
+from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
+from flowtopd.wire.filter_parser import Either, FilterSyntaxError, parse
+from flowtopd.wire.messages import Family, Query, Snapshot, View
 
 WINDOW_STEP: Final = 32
 """The window's height is three times the page, rounded up to this, so that a small resize needs no new query."""
@@ -38,6 +44,17 @@ class ProtocolGroup(StrEnum):
     OTHER = "other"
 
 
+class Mode(StrEnum):
+    """What the keys mean now."""
+
+    ROWS = "rows"
+    FILTER = "filter"
+    """A filter is typed."""
+    HELP = "help"
+    SEARCH = "search"
+    """What to search for in the help is typed."""
+
+
 _NUMBERS: Final = {
     # IANA protocol numbers; UDP-lite goes with UDP and ICMPv6 with ICMP, as in the classic tool
     ProtocolGroup.TCP: frozenset({6}),
@@ -51,6 +68,9 @@ _SOURCE_NAME: Final = "src_name"
 """Asked for only while the source side is shown: the daemon looks up what is asked for, and asks strangers for it."""
 
 ALL_PROTOCOLS: Final = frozenset(ProtocolGroup)
+
+PLACE_VIEWS: Final = frozenset({View.COUNTRIES, View.NETWORKS})
+"""They show nothing but what GeoIP says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +87,49 @@ class ViewState:
     source: bool = False
     bits: bool = False
     interval: float = 1.0
-    sort: str = "rate"
-    descending: bool = True
     paused: bool = False
-    tab: int = 0
-    help_line: int | None = None
-    """First visible line of the help, None while it is closed."""
+    view: View = View.FLOWS
+    filter: str = ""
+    """The user's own; it parses."""
+    path: tuple[Crumb, ...] = ()
+    """The groups that were opened, the outermost first."""
+
+    # what else is open
+    line: FilterLine | None = None
+    history: tuple[str, ...] = ()
+    help: HelpPage | None = None
 
     # the place in the rows
+    sort: str = "rate"
+    descending: bool = True
     offset: int = 0
     cursor: int = 0
     pinned: str | None = None
-    """The id of the selected flow, which the cursor follows on the screen; None until the user chose one."""
+    """The key of the selected row, which the cursor follows on the screen; None until the user chose one."""
     skipped: int = 0
     """How many columns are scrolled out at the left."""
+    total: int = 0
+    """How many rows the query has in all, as far as is known."""
+    places: tuple[Place, ...] = (Place(),) * len(VIEWS)
+    """The places in the other views, in the order of VIEWS."""
 
     # what the screen has room for, told by `moves.fitted`
     page: int = 1
     sort_choices: tuple[str, ...] = ()
     scroll_limit: int = 0
-    help_limit: int = 0
 
     # what was asked
     fields: tuple[str, ...] = ()
+    """Of a flow; a group comes with all it has."""
     window_offset: int = 0
     tag: int = 1
     epoch: int = 1
 
     # what came back
     snapshot: Snapshot | None = None
+    """Without rows where those would be another view's."""
+    accepted: str = ""
+    """The last filter of the user's that the daemon has answered."""
     host: str = ""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
@@ -107,9 +141,16 @@ class ViewState:
     """When a counter reset by another program was last seen, in the time of the snapshots."""
 
     @property
-    def total(self) -> int:
-        """How many rows the query has in all."""
-        return self.snapshot.status.matched if self.snapshot else 0
+    def mode(self) -> Mode:
+        """What the keys mean now."""
+        if self.help is not None:
+            return Mode.HELP if self.help.search is None else Mode.SEARCH
+        return Mode.ROWS if self.line is None else Mode.FILTER
+
+    @property
+    def placeless(self) -> bool:
+        """Whether the view is one of places, which are switched off."""
+        return not self.geoip and self.view in PLACE_VIEWS
 
     @property
     def outdated(self) -> bool:
@@ -119,7 +160,7 @@ class ViewState:
     @property
     def waiting(self) -> bool:
         """Whether rows that belong on the screen are on their way."""
-        if self.snapshot is None or self.trouble or self.help_line is not None:
+        if self.snapshot is None or self.trouble or self.help is not None:
             return False
         begin, end = self.snapshot.offset, self.snapshot.offset + len(self.snapshot.rows)
         return self.outdated or self.offset < begin or min(self.offset + self.page, self.total) > end
@@ -131,12 +172,17 @@ class ViewState:
         place = index - self.snapshot.offset
         return self.snapshot.rows[place] if 0 <= place < len(self.snapshot.rows) else None
 
-    def flow_id(self, index: int) -> str | None:
-        """The id of the flow at `index`, or None where it is not here."""
+    def value(self, index: int, field: str) -> Any:
+        """A field of the row at `index`, or None where it is not here."""
         row = self.row(index)
-        if row is None or self.snapshot is None or "id" not in self.snapshot.fields:
+        if row is None or self.snapshot is None or field not in self.snapshot.fields:
             return None
-        return str(row[self.snapshot.fields.index("id")])
+        return row[self.snapshot.fields.index(field)]
+
+    def key(self, index: int) -> str | None:
+        """What tells the row at `index` from all others, or None where it is not here."""
+        key = self.value(index, "id" if self.view is View.FLOWS else "key")
+        return None if key is None else str(key)
 
 
 def protocol_numbers(groups: frozenset[ProtocolGroup]) -> tuple[int, ...] | None:
@@ -152,7 +198,8 @@ def protocol_numbers(groups: frozenset[ProtocolGroup]) -> tuple[int, ...] | None
 
 def starts_descending(sort: str) -> bool:
     """Whether a sort field begins with its largest value: amounts do, text begins with A."""
-    return sort in SORT_SUMS or any(field.name == sort and field.kind is not Kind.TEXT for field in FLOW_FIELDS)
+    fields = (*FLOW_FIELDS, *GROUP_FIELDS)
+    return sort in SORT_SUMS or any(field.name == sort and field.kind is not Kind.TEXT for field in fields)
 
 
 def window_height(page: int) -> int:
@@ -160,10 +207,32 @@ def window_height(page: int) -> int:
     return 3 * WINDOW_STEP * -(-page // WINDOW_STEP)
 
 
+def conjunction(filters: Sequence[str]) -> str:
+    """The filter that means what all of these mean; the first begins it, behind a parenthesis where it needs one."""
+    wanted = [text for text in filters if text.strip()]
+    return wanted[0] if len(wanted) == 1 else " and ".join(map(_part, wanted))
+
+
+def _part(text: str) -> str:
+    try:
+        alone = isinstance(parse(text), Either)
+    except FilterSyntaxError:  # of a daemon that knows more
+        alone = True
+    return f"({text})" if alone else text
+
+
+def whole_filter(state: ViewState) -> str:
+    """The user's filter and those of the groups that were opened."""
+    return conjunction([state.filter, *(crumb.filter for crumb in state.path)])
+
+
 def query_for(state: ViewState) -> Query:
     """The query that `state` means."""
+    fields = tuple(field for field in state.fields if state.source or field != _SOURCE_NAME)
     return Query(
         tag=state.tag,
+        view=state.view,
+        filter=whole_filter(state),
         protocols=protocol_numbers(state.protocols),
         families=state.families,
         active=state.active,
@@ -176,7 +245,7 @@ def query_for(state: ViewState) -> Query:
         limit=window_height(state.page),
         interval=state.interval,
         paused=state.paused,
-        fields=tuple(field for field in state.fields if state.source or field != _SOURCE_NAME),
+        fields=fields if state.view is View.FLOWS else (),
     )
 
 
@@ -204,3 +273,14 @@ def settled(old: ViewState, new: ViewState) -> ViewState:
 def _rows_meant(query: Query) -> Query:
     """A query without what does not change which rows stand where."""
     return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=())
+
+
+def changed(state: ViewState, **values: object) -> ViewState:
+    """`state` with these values, settled; the very same object where they change nothing."""
+    new = replace(state, **values)  # type: ignore[arg-type]  # names and types are checked by the callers' tests
+    return state if new == state else settled(state, new)
+
+
+def to_top(state: ViewState, **values: object) -> ViewState:
+    """Other rows or another order: begin at the first one again."""
+    return changed(state, offset=0, cursor=0, pinned=None, **values)

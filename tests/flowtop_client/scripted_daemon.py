@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from flowtopd.wire.codec import decode_viewer, encode_daemon
-from flowtopd.wire.fields import FLOW_FIELD_NAMES, SORT_SUMS
+from flowtopd.wire.fields import FLOW_FIELD_NAMES, SORT_SUMS, VIEW_FIELDS
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
@@ -31,12 +31,13 @@ from flowtopd.wire.messages import (
     ViewerMessage,
     Welcome,
 )
+from tests.flowtop_client.scripted_views import groups, matching, total
 
 Flow = dict[str, Any]
 
 NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "icmpv6": 58, "sctp": 132, "udplite": 136}
-_NAMES = ("src_name", "dst_name")
-_PLACES = tuple(f"{end}_{what}" for end in ("src", "dst") for what in ("country", "city", "asn", "org"))
+_NAMES = ("src_name", "dst_name", "name")
+_PLACES = tuple(f"{end}{what}" for end in ("", "src_", "dst_") for what in ("country", "city", "asn", "org"))
 NO_FLOW: Flow = dict.fromkeys(FLOW_FIELD_NAMES)
 STATUS = Status(
     flows=0,
@@ -84,45 +85,43 @@ def flow(number: int, **values: Any) -> Flow:
     )
 
 
-def total(flows: list[Flow], field: str) -> Any:
-    known = [flow[field] for flow in flows if flow[field] is not None]
-    return sum(known) if known else None
-
-
 def snapshot_for(query: Query, flows: list[Flow], seq: int, status: Status, interval: float | None) -> Snapshot:
     """What a daemon would answer to `query`."""
-    parts = SORT_SUMS.get(query.sort, (query.sort,))
     chosen = [
         flow
-        for flow in flows
+        for flow in matching(query.filter, flows)
         if (query.protocols is None or NUMBERS[flow["proto"]] in query.protocols)
         and flow["family"] in query.families
         and not (query.active and not flow["orig_rate"])
     ]
-    known = [flow for flow in chosen if any(flow[part] is not None for part in parts)]
-    unknown = [flow for flow in chosen if all(flow[part] is None for part in parts)]
-    if len(parts) == 2:
-        known.sort(key=lambda flow: sum(flow[part] or 0 for part in parts), reverse=query.descending)
-    else:
-        known.sort(key=lambda flow: flow[query.sort], reverse=query.descending)
-    end = None if query.limit is None else query.offset + query.limit
-    fields = query.fields or FLOW_FIELD_NAMES
+    rows = _sorted(query, chosen if query.view is View.FLOWS else groups(query.view, chosen))
+    offset = min(query.offset, max(0, len(rows) - (query.limit or len(rows))))
+    end = None if query.limit is None else offset + query.limit
+    fields = query.fields or VIEW_FIELDS[query.view]
     hidden = {*(() if query.names else _NAMES), *(() if query.geoip else _PLACES)}
     return Snapshot(
         tag=query.tag,
         seq=seq,
         time=1700000000.0 + seq,
         interval=interval,
-        view=View.FLOWS,
-        status=dataclasses.replace(status, flows=len(flows), matched=len(chosen)),
+        view=query.view,
+        status=dataclasses.replace(status, flows=len(flows), matched=len(rows)),
         totals=Totals(*(total(chosen, name) for name in ("orig_rate", "reply_rate", "orig_bytes", "reply_bytes"))),
         fields=fields,
-        offset=query.offset,
-        rows=[
-            [None if name in hidden else flow[name] for name in fields]
-            for flow in (known + unknown)[query.offset : end]
-        ],
+        offset=offset,
+        rows=[[None if name in hidden else row[name] for name in fields] for row in rows[offset:end]],
     )
+
+
+def _sorted(query: Query, rows: list[Flow]) -> list[Flow]:
+    parts = SORT_SUMS.get(query.sort, (query.sort,))
+    known = [row for row in rows if any(row[part] is not None for part in parts)]
+    unknown = [row for row in rows if all(row[part] is None for part in parts)]
+    if len(parts) == 2:
+        known.sort(key=lambda row: sum(row[part] or 0 for part in parts), reverse=query.descending)
+    else:
+        known.sort(key=lambda row: row[query.sort], reverse=query.descending)
+    return known + unknown
 
 
 class Peer:

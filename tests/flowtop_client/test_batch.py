@@ -3,6 +3,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prompt_toolkit.utils import get_cwidth
@@ -11,10 +12,12 @@ from flowtop_client.batch import Format, Refused, query_of, run, text_width, wri
 from flowtop_client.connection.link import Connection, Unavailable
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.fields import FLOW_FIELD_NAMES
-from flowtopd.wire.messages import DaemonMessage, Error, Query, Snapshot, ViewerMessage
+from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
+from flowtopd.wire.messages import DaemonMessage, Error, Query, Snapshot, View, ViewerMessage
+from testbed.daemon import Daemon
+from testbed.netns import Namespace
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, plain_answer, refusing
+from tests.flowtop_client.scripted_daemon import Flow, Peer, ScriptedDaemon, flow, made_up, plain_answer, refusing
 
 
 def output(
@@ -251,7 +254,7 @@ def test_a_lost_daemon_ends_batch_output(make_daemon: MakeDaemon) -> None:
     ("error", "raised", "said"),
     [
         (Error(ErrorCode.SORT, "no sort field 'x'"), Refused, "no sort field 'x'"),
-        (Error(ErrorCode.FILTER, "no such word: hots", 4), Refused, "no such word: hots (at character 5)"),
+        (Error(ErrorCode.FILTER, "no such word: hots", 4), Refused, "no such word: hots"),
         (Error(ErrorCode.INTERNAL, "see the\x1b log"), Unavailable, "the daemon says: see the? log"),
         (Error(ErrorCode.FIELD, "no such field", 3), Unavailable, "the daemon says: no such field"),
     ],
@@ -336,6 +339,58 @@ def test_text_on_a_terminal_fits_it(make_daemon: MakeDaemon) -> None:
         assert max(map(text_width, lines)) <= width
 
 
+GROUPED = [view for view in View if view is not View.FLOWS]
+
+
+@pytest.mark.parametrize("view", GROUPED)
+def test_groups_are_json_with_the_fields_of_their_view(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(made_up(100))
+    snapshot = json.loads(output(daemon, Format.JSON, state=replace(ALL, view=view)))
+    assert list(snapshot) == ["time", "seq", "interval", "host", "view", "status", "totals", "groups"]
+    assert snapshot["view"] == view
+    assert {tuple(group) for group in snapshot["groups"]} == {VIEW_FIELDS[view]}
+    assert sum(group["flows"] for group in snapshot["groups"]) == 100
+    assert len(snapshot["groups"]) == snapshot["status"]["matched"]
+
+
+@pytest.mark.parametrize("view", GROUPED)
+def test_groups_are_csv_with_the_fields_of_their_view(make_daemon: MakeDaemon, view: View) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(output(make_daemon(made_up(100)), Format.CSV, state=replace(ALL, view=view))))
+    )
+    assert tuple(rows[0]) == VIEW_FIELDS[view]
+    assert sum(int(row["flows"]) for row in rows) == 100
+
+
+def test_groups_are_a_table_with_shares_in_numbers(make_daemon: MakeDaemon) -> None:
+    state = replace(ALL, view=View.COUNTRIES)
+    daemon = make_daemon(made_up(100))
+    titles, *rows = output(daemon, Format.TEXT, state=state).splitlines()
+    assert titles.split() == ["COUNTRY", "FLOWS", "%RATE", "BYTES", "→BYTES", "←BYTES", "RATE", "→RATE", "←RATE"]
+    assert len({len(row.split()) for row in rows}) == 1
+    shares = [int(row.split()[2].rstrip("%")) for row in rows]
+    assert abs(sum(shares) - 100) <= len(shares)
+    assert "(no_country_known)" in {row.split()[0] for row in rows}
+    by_bytes = output(daemon, Format.TEXT, state=replace(state, sort="bytes"))
+    assert "%BYTES" in by_bytes.splitlines()[0]
+
+
+def test_the_filter_goes_to_the_daemon_in_every_view(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(made_up(100))
+    state = replace(ALL, filter="process firefox")
+    flows = json.loads(output(daemon, Format.JSON, state=state))["flows"]
+    assert {flow["process"] for flow in flows} == {"firefox"}
+    groups = json.loads(output(daemon, Format.JSON, state=replace(state, view=View.PROCESSES)))["groups"]
+    assert [group["flows"] for group in groups] == [len(flows)]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+@pytest.mark.parametrize("view", GROUPED)
+def test_a_table_of_groups_on_a_terminal_fits_it(make_daemon: MakeDaemon, view: View, width: int) -> None:
+    text = output(make_daemon(made_up(50)), Format.TEXT, state=replace(ALL, view=view), width=width)
+    assert max(map(text_width, text.splitlines())) <= width
+
+
 NASTY = (
     "\x1b[2J\x1b]0;title\x07",
     "\u202egnp.exe",
@@ -370,3 +425,29 @@ OUTSIDE = {
 @pytest.mark.parametrize(("text", "width"), [("abc", 3), ("例え", 4), ("e\u0301", 1), ("\u0e31", 0), ("…", 1), ("", 0)])
 def test_text_is_measured_in_cells(text: str, width: int) -> None:
     assert text_width(text) == width
+
+
+@pytest.mark.kernel
+def test_the_groups_of_a_real_daemon_add_up_and_their_filters_mean_their_flows(
+    namespace: Namespace, daemon: Daemon
+) -> None:
+    with namespace.socket() as server, namespace.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+
+        def shown(*options: str) -> Any:
+            done = daemon.flowtop("--once", "--json", "--all", "--loopback", "-t", "0.1", *options)
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout)
+
+        port = server.getsockname()[1]
+        flows = shown("-f", f"tcp and dst port {port}")["flows"]
+        assert [(flow["proto"], flow["dport"]) for flow in flows] == [("tcp", port)]
+        assert shown("-f", f"udp and dst port {port}")["flows"] == []
+        for view in GROUPED:
+            groups = shown("--view", view, "-f", f"port {port}")["groups"]
+            assert sum(group["flows"] for group in groups) == 1
+            for group in groups:
+                opened = shown("-f", f"({group['filter']}) and port {port}")["flows"]
+                assert [flow["id"] for flow in opened] == [flow["id"] for flow in flows], (view, group)

@@ -13,7 +13,7 @@ from flowtop_client.batch import Format
 from flowtop_client.cli import DEFAULT_SOCKET, main, parse
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.messages import Error, Family
+from flowtopd.wire.messages import Error, Family, View
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import flow, refusing
 
@@ -71,6 +71,12 @@ def state(*argv: str) -> Any:
         (("--sort", "bytes"), {"sort": "bytes", "descending": True}),
         (("--sort", "rate:asc"), {"sort": "rate", "descending": False}),
         (("--sort", "dst:desc"), {"sort": "dst", "descending": True}),
+        ((), {"view": View.FLOWS, "filter": "", "history": ()}),
+        (("--view", "processes"), {"view": View.PROCESSES, "sort": "rate"}),
+        (("--view", "hosts", "--sort", "flows"), {"view": View.HOSTS, "sort": "flows", "descending": True}),
+        (("--sort", "name", "--view", "hosts"), {"sort": "name", "descending": False}),
+        (("-f", " tcp or udp "), {"filter": "tcp or udp", "history": ("tcp or udp",)}),
+        (("--filter", "port 443"), {"filter": "port 443"}),
     ],
 )
 def test_the_options_of_the_classic_tool_and_ours_are_understood(
@@ -113,6 +119,12 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
         (["--sort", "rate:up"], "'up' is no order: rate:asc or rate:desc"),
         (["--sort", "rate:"], "'' is no order"),
         (["--limit", "0"], "'0' is no number of rows, 1 or more"),
+        (["--view", "proceses"], "'proceses' is no view: did you mean 'processes'?"),
+        (["--view", "x"], "'x' is no view: flows, processes, devices, hosts"),
+        (["--view", "hosts", "--sort", "dport"], "--sort: 'dport' is no sort field of hosts: "),
+        (["--view", "hosts", "--sort", "Ω"], "some that are: rate, bytes, flows"),
+        (["--view", "hosts", "--sort", "filter"], "'filter' is no sort field of hosts"),
+        (["--view", "countries", "-G"], "--no-geoip and --view countries: nothing would be left"),
         (["--limit", "-3"], "--limit"),
         (["--limit", "1.5"], "'1.5' is no number of rows"),
         (["--json", "--csv"], "not allowed with"),
@@ -128,6 +140,45 @@ def test_a_mistake_is_one_line_and_a_hint(argv: list[str], words: str, capsys: p
     assert words in err
     assert 1 <= err.count("\n") <= 2
     assert all(line.startswith("flowtop: ") for line in err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "tcp and port 1-",
+            ["flowtop: filter: port wants a whole number, or two as 1-1024", "  tcp and port 1-", " " * 15 + "^"],
+        ),
+        ("tcp and", ["flowtop: filter: a condition is missing at the end", "  tcp and", "         ^"]),
+        ("例え (", ["flowtop: filter: a condition is missing at the end", "  例え (", " " * 8 + "^"]),
+        ("tcp\x1b[2J (", ["flowtop: filter: a condition is missing at the end", "  tcp?[2J (", " " * 11 + "^"]),
+    ],
+)
+def test_a_wrong_filter_is_shown_with_the_place_before_anything_is_connected(
+    text: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--once", "--socket", "/nowhere", "-f", text])
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == lines
+
+
+def test_of_a_long_filter_the_part_around_the_mistake_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["-f", "port 443 or " * 100 + "port 1- or port 80" * 40])
+    _, shown, mark = capsys.readouterr().err.splitlines()
+    assert len(shown) <= 80
+    assert shown[mark.index("^") :].startswith("1-")
+
+
+def test_a_filter_that_only_the_daemon_refuses_is_shown_in_the_same_way(
+    make_daemon: MakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = make_daemon(answer=refusing(Error(ErrorCode.FILTER, "no such word", 8)))
+    assert main(["--once", "--socket", daemon.path, "-f", "tcp and udp"]) == 2
+    assert capsys.readouterr().err.splitlines() == ["flowtop: no such word", "  tcp and udp", " " * 10 + "^"]
 
 
 def test_help_lists_every_option_and_fits_eighty_columns(
@@ -161,6 +212,8 @@ def test_help_lists_every_option_and_fits_eighty_columns(
         "--text",
         "--sort",
         "--limit",
+        "--view",
+        "-f",
     ]:
         assert f"{option} " in text or f"{option}," in text or f"{option}\n" in text
     for option in [
@@ -264,7 +317,7 @@ def test_the_default_socket_is_the_documented_one() -> None:
     ("error", "status", "said"),
     [
         (Error(ErrorCode.SORT, "no sort field 'x'"), 2, "flowtop: no sort field 'x'\n"),
-        (Error(ErrorCode.FILTER, "a closing bracket is missing", 9), 2, "is missing (at character 10)\n"),
+        (Error(ErrorCode.FILTER, "a closing bracket is missing", 9), 2, "flowtop: a closing bracket is missing\n"),
         (Error(ErrorCode.BUSY, "no more viewers"), 1, "flowtop: the daemon says: no more viewers\n"),
     ],
 )

@@ -2,7 +2,8 @@
 
 Rules: widths only grow, and a column that once had something to say stays worth a look, so that the columns stand
 still while rows come and go; other columns, another order or another width are another Table. Only rows that are shown
-are formatted. It knows nothing of what the columns mean.
+are formatted. A row with an index below 0 is none of the list, as a total: what it does not know is left blank. The
+table knows nothing of what the columns mean.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,9 +22,8 @@ _WIDE_GAP: Final = 2
 class Table:
     """Draws rows of one query. Mutable: it remembers widths and what it has drawn."""
 
-    def __init__(self, columns: tuple[Column, ...], units: Units, width: int, cell_style: CellStyle) -> None:
+    def __init__(self, columns: tuple[Column, ...], width: int, cell_style: CellStyle) -> None:
         self._columns = columns
-        self._units = units
         self._width = width
         self._cell_style = cell_style
         self._contents = [0] * len(columns)
@@ -37,18 +37,23 @@ class Table:
         self._places: list[int] = []
         self._gap = ""
 
-    def show(self, rows: Mapping[int, Row], fields: tuple[str, ...], source: object, skipped: int) -> None:
+    def show(
+        self, rows: Mapping[int, Row], fields: tuple[str, ...], units: Units, source: object, skipped: int
+    ) -> None:
         """Make ready to draw `rows`, by index, without the first `skipped` columns.
 
-        `source` is where the rows come from: with another object, what was formatted before is old.
+        `source` is where the rows and the units come from: with another object, what was formatted before is old.
         """
         if source is not self._source:
             self._source = source
             self._texts.clear()
             self._lines.clear()
-        texts = cells(self._columns, fields, self._units)
+        texts = cells(self._columns, fields, units)
         for index in rows.keys() - self._texts.keys():
-            self._texts[index] = row = texts(rows[index])
+            row = texts(rows[index])
+            if index < 0:
+                row = ["" if text in column.blank else text for column, text in zip(self._columns, row, strict=True)]
+            self._texts[index] = row
             widths = map(_content_width, self._columns, row)
             self._contents = [max(pair) for pair in zip(self._contents, widths, strict=True)]
         self._arrange(skipped)
@@ -79,7 +84,7 @@ class Table:
     @property
     def sort_choices(self) -> tuple[str, ...]:
         """The sort fields of the columns that are shown."""
-        return tuple(place.column.sort for place in self._placed)
+        return tuple(place.column.sort for place in self._placed if place.column.sort)
 
     def titles(self, sort: str, mark: str) -> Line:
         """The line of titles; that of the sorted column ends with `mark`."""

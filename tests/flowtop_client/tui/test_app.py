@@ -20,11 +20,25 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from flowtop_client.connection.link import Connection, Event
 from flowtop_client.tui.app import Viewer
+from flowtop_client.tui.layout import TABS
 from flowtop_client.view_state.state import ViewState, query_for
-from flowtopd.wire.messages import Query
+from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.messages import Error, Query, ViewerMessage
+from flowtopd.wire.messages import View as MessageView
+from testbed.daemon import Daemon
+from testbed.netns import Namespace
 from testbed.terminal import Terminal as Shell
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import STATUS, Flow, ScriptedDaemon, flow, made_up, snapshot_for
+from tests.flowtop_client.scripted_daemon import (
+    STATUS,
+    Flow,
+    Peer,
+    ScriptedDaemon,
+    flow,
+    made_up,
+    plain_answer,
+    snapshot_for,
+)
 from tests.flowtop_client.states import FIELDS
 from tests.flowtop_client.terminal import KEYS, Terminal
 
@@ -86,6 +100,49 @@ def test_who_and_where_look_as_stored(make_daemon: MakeDaemon, view: View, host:
     assert_screen(terminal, f"{host}-{width}x{height}")
 
 
+GROUPED = tuple(view.value for view in MessageView if view is not MessageView.FLOWS)
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 10), (80, 24), (120, 24), (200, 24)])
+@pytest.mark.parametrize("name", GROUPED)
+def test_every_view_looks_as_stored(make_daemon: MakeDaemon, view: View, name: str, width: int, height: int) -> None:
+    flows = made_up(150) + made_up(60, router=True) if name == "devices" else made_up(200)
+    terminal = view(make_daemon(flows, host="home"), "--all", "--view", name, width=width, height=height)
+    terminal.wait_for("1-")
+    assert_screen(terminal, f"{name}-{width}x{height}")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_way_into_a_group_and_a_filter_look_as_stored(make_daemon: MakeDaemon, view: View, width: int) -> None:
+    terminal = view(make_daemon(made_up(200), host="home"), "--all", width=width)
+    terminal.wait_for("1-19 of 200")
+    terminal.send("2")
+    terminal.wait_for("1-10 of 10")
+    terminal.send("Down", "Enter")
+    terminal.wait_for("Processes \u203a ")
+    terminal.wait_for("1-19 of 20")
+    terminal.send("/", "rate > 1M and country J")
+    terminal.wait_for("/rate > 1M and country J")
+    terminal.send("Tab")
+    terminal.wait_for("country JP")
+    terminal.wait_for("gre ")
+    terminal.wait_for("Enter keeps")
+    assert_screen(terminal, f"typing-{width}x24")
+    terminal.send("Enter")
+    terminal.wait_for("? help" if width > 60 else "1-2 of 2")
+    assert_screen(terminal, f"filtered-{width}x24")
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_mistake_looks_as_stored(make_daemon: MakeDaemon, view: View, width: int) -> None:
+    terminal = view(make_daemon(HUNDRED), width=width)
+    terminal.wait_for("1-19 of 100")
+    terminal.send("/", "tcp and dst port 443- and not country DE")
+    terminal.wait_for("^")
+    terminal.wait_for("country DE")
+    assert_screen(terminal, f"mistake-{width}x24")
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50)])
 def test_the_source_side_looks_as_stored(make_daemon: MakeDaemon, view: View, width: int, height: int) -> None:
     terminal = view(make_daemon(ALL_KINDS), "--all", "-sb", width=width, height=height)
@@ -109,8 +166,33 @@ def test_help_on_a_low_screen_scrolls(make_daemon: MakeDaemon, view: View) -> No
     terminal.wait_for("1-")
     terminal.send("?")
     terminal.wait_for("Navigation")
-    terminal.send("End", "PgDn", "PgDn", "PgDn", "PgDn", "PgDn", "PgDn")
-    terminal.wait_for("All others (GRE")
+    terminal.send("PgDn", "Down")
+    terminal.wait_for("10-17 of")
+    terminal.send("End")
+    terminal.wait_for("`not country DE` has them.")
+    terminal.send("Home", "PgDn", "PgUp", "u")
+    terminal.wait_for("Navigation")
+
+
+def test_the_help_is_searched(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-")
+    terminal.send("?", "/")
+    terminal.send("regular")
+    terminal.wait_for("for regular")
+    assert terminal.lines()[-1] == "/regular"
+    terminal.send("Enter")
+    terminal.wait_for("n N next match")
+    terminal.send("n")
+    terminal.wait_for("Regular expressions match anywhere")
+    terminal.send("Home", "N")
+    terminal.wait_for("for regular")
+    terminal.send("/", "xyz")
+    terminal.wait_for("not found")
+    terminal.send("Esc", "Esc")
+    terminal.wait_for("1-19 of 100")
+    terminal.send("q")  # none of it was taken for a key of the table
+    assert terminal.wait_for_end() == (0, "")
 
 
 def test_arrows_move_within_what_is_here_and_the_place_is_said(make_daemon: MakeDaemon, view: View) -> None:
@@ -264,13 +346,141 @@ def test_an_empty_table_explains_itself(make_daemon: MakeDaemon, view: View) -> 
     assert_screen(terminal, "empty-80x24")
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [(str(number), name.value) for number, name in enumerate(MessageView, 1)] + [("Tab", "processes")],
+)
+def test_a_tab_is_asked_for_and_shown(make_daemon: MakeDaemon, view: View, key: str, name: str) -> None:
+    daemon = make_daemon(made_up(50))
+    terminal = view(daemon, "--all", "--view", "containers" if key != "Tab" else "flows", width=200)
+    terminal.wait_for("1-")
+    terminal.send(key)
+    title = name.capitalize()
+    terminal.wait(lambda: tab(terminal) == title, f"the tab {title}")
+    daemon.wait_for(lambda: daemon.queries()[-1].view == name)
+    if key == "Tab":
+        terminal.send("Shift-Tab", "Shift-Tab")
+        terminal.wait(lambda: tab(terminal) == "Containers", "the tab before the first")
+
+
+def tab(terminal: Terminal) -> str:
+    """The title in the line of tabs that is drawn in reverse."""
+    return "".join(cell.data for cell in terminal.attributes(2) if cell.reverse)
+
+
+def test_the_way_into_a_group_and_back_leads_to_the_same_place(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(made_up(200))
+    terminal = view(daemon, "--all")
+    terminal.wait_for("1-19 of 200")
+    terminal.send("4")
+    terminal.wait_for("1-18 of 200")
+    terminal.send(*["PgDn"] * 3, "Down")
+    terminal.wait_for("55-72 of 200")
+    row = terminal.selected()
+    assert row is not None
+    name = terminal.lines()[row].split()[0]
+    for back in ("Esc", "Backspace"):
+        terminal.send("Enter")
+        terminal.wait_for("Hosts \u203a ")
+        terminal.wait_for("1-1 of 1")
+        assert daemon.queries()[-1].filter.startswith("dst host ")
+        terminal.send(back)
+        terminal.wait_for("55-72 of 200")
+        terminal.wait(lambda: terminal.selected() == row)
+        assert name in terminal.lines()[row]
+        assert "Hosts \u203a" not in terminal.text()
+        assert daemon.queries()[-1].filter == ""
+
+
+def test_a_filter_is_typed_kept_cleared_and_recalled(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(made_up(200))
+    terminal = view(daemon, "--all")
+    terminal.wait_for("1-19 of 200")
+    terminal.send("/", "udp or gre")
+    daemon.wait_for(lambda: daemon.queries()[-1].filter == "udp or gre")
+    terminal.send("Enter")
+    terminal.wait(lambda: "  /udp or gre  " in terminal.lines()[-1])
+    terminal.send("\\")
+    terminal.wait_for("1-19 of 200")
+    terminal.send("F4", "tcx", "Up")
+    terminal.wait_for("/udp or gre")
+    terminal.send("Down")
+    terminal.wait_for("/tcx")
+    terminal.send("Esc")
+    terminal.wait_for("1-19 of 200")
+    assert "tcx" not in terminal.text()
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        (["Left", "Left", "x"], "tcp and uxdp"),
+        (["Home", "x", "Right", "y"], "xtycp and udp"),
+        (["Ctrl-A", "x", "Ctrl-E", "y"], "xtcp and udpy"),
+        (["Home", "End", "x"], "tcp and udpx"),
+        (["Backspace", "Backspace"], "tcp and u"),
+        (["Home", "Delete"], "cp and udp"),
+        (["Ctrl-W", "x"], "tcp and x"),
+        (["Ctrl-U", "x"], "x"),
+        (["\x1b[200~ and\nq1\x1b[201~"], "tcp and udp and q1"),
+        ([" and sta", "Tab"], "tcp and udp and stat"),
+        ([" and sta", "Tab", "Tab"], "tcp and udp and state"),
+        ([" and sta", "Tab", "Tab", "Tab"], "tcp and udp and status"),
+        ([" and sta", "Tab", "Tab", "Tab", "Shift-Tab"], "tcp and udp and state"),
+        (["q?/1\\"], "tcp and udpq?/1\\"),
+    ],
+    ids=str,
+)
+def test_the_line_is_edited_as_in_a_shell(make_daemon: MakeDaemon, view: View, keys: list[str], text: str) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.send("/", "tcp and udp", *keys)
+    terminal.wait(lambda: terminal.lines()[-2] == f"/{text}", f"/{text}")
+
+
+def test_ctrl_c_ends_the_viewer_while_a_filter_is_typed(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.send("/", "tcp", "Ctrl-C")
+    assert terminal.wait_for_end() == (0, "")
+
+
+def test_a_filter_that_only_the_daemon_refuses_is_marked_and_the_one_before_stays(
+    make_daemon: MakeDaemon, view: View
+) -> None:
+    def picky(daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        if isinstance(message, Query) and message.filter:
+            peer.send(Error(ErrorCode.FILTER, "no such word here", 4))
+        else:
+            plain_answer(daemon, peer, message)
+
+    daemon = make_daemon(HUNDRED, answer=picky)
+    terminal = view(daemon, "-f", "tcp udp")
+    terminal.wait_for("    ^ no such word here")
+    assert terminal.lines()[-2] == "/tcp udp"
+    terminal.wait_for("192.0.2.")
+    terminal.send("Esc")
+    terminal.wait_for("1-19 of 100")
+    assert daemon.queries()[-1].filter == ""
+
+
+def test_a_view_of_places_without_places_says_what_helps(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(made_up(20)), "-G", "--all")
+    terminal.wait_for("1-")
+    terminal.send("5")
+    terminal.wait_for("G switches them on.")
+    terminal.send("Enter", "G")
+    terminal.wait_for("COUNTRY")
+    assert "\u203a" not in terminal.text()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (5, 2), (10, 3), (20, 4), (30, 5), (59, 7), (300, 3)])
 def test_no_size_is_too_small(make_daemon: MakeDaemon, view: View, size: tuple[int, int]) -> None:
     daemon = make_daemon(HUNDRED)
     terminal = view(daemon)
     terminal.wait_for("1-19 of 100")
     terminal.resize(*size)
-    for key in ("Down", "?", "Down", "?", "End", "h", "s"):
+    for key in ("Down", "?", "/", "Esc", "Down", "?", "2", "/", "x", "Esc", "1", "End", "h", "s"):
         terminal.send(key)
     daemon.push()
     terminal.resize(80, 24)
@@ -378,6 +588,30 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(make_daemon
         shell.wait_for("Stopped")
         shell.type("exit $?\n")
         assert shell.exit_status() == 0
+
+
+@pytest.mark.kernel
+def test_a_group_of_a_real_daemon_opens_and_is_left(namespace: Namespace, daemon: Daemon) -> None:
+    with namespace.socket() as server, namespace.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+        options = ["--socket", str(daemon.socket), "--all", "--loopback", "-t", "0.2"]
+        with Terminal([*options, "-f", f"port {server.getsockname()[1]}"], width=120) as terminal:
+            terminal.wait_for("1-1 of 1")
+            for key in "2345678":
+                terminal.send(key)
+                terminal.wait(lambda: tab(terminal) == TABS[int(key) - 1], f"tab {key}")  # noqa: B023  # waited for here
+                terminal.wait_for("1-1 of 1")
+                terminal.send("Enter")
+                terminal.wait_for(f"{TABS[int(key) - 1]} \u203a ")
+                terminal.wait_for("ESTABLISHED")
+                terminal.send("Esc")
+                terminal.wait_without("ESTABLISHED")
+            terminal.send("/", " and udp")
+            terminal.wait_for("matches the filter")
+            terminal.send("Esc", "1")
+            terminal.wait_for("ESTABLISHED")
 
 
 class Talk(Connection):

@@ -4,22 +4,29 @@ import pytest
 from prompt_toolkit.utils import get_cwidth
 
 from flowtop_client.tui.key_bindings import HELP
-from flowtop_client.tui.layout import help_lines, regions, screen
-from flowtop_client.tui.tabs.flows import FlowsTab
+from flowtop_client.tui.layout import help_lines, help_page, new_tab, regions, screen
+from flowtop_client.view_state.filtering import typed
 from flowtop_client.view_state.moves import MOVES, Action, fitted, lost, received
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family
+from flowtopd.wire.messages import Family, View
 from tests.flowtop_client.scripted_daemon import flow, made_up
 from tests.flowtop_client.states import answer, with_rows
 
 
 def drawn(state: ViewState, width: int, height: int, now: float = 0.0) -> list[str]:
     """The text of a screen of this size."""
-    tab = FlowsTab()
-    page = regions(height).page
+    tab = new_tab()
+    page = regions(height, state).page
     sort_choices, limit = tab.fit(state, width, page)
-    _, help_limit = help_lines(HELP, width, height)
-    state = fitted(state, page=page, sort_choices=sort_choices, scroll_limit=limit, help_limit=help_limit)
+    texts = help_lines(HELP, width)[1]
+    state = fitted(
+        state,
+        page=page,
+        sort_choices=sort_choices,
+        scroll_limit=limit,
+        help_texts=texts,
+        help_page=help_page(height),
+    )
     tab.fit(state, width, page)
     return ["".join(text for _, text in line) for line in screen(state, tab, HELP, width, height, now=now)]
 
@@ -30,7 +37,31 @@ def busy(**values: object) -> ViewState:
     return received(state, answer(state, made_up(200) + odd, seq=2))
 
 
+def grouped(view: View, *actions: Action, **values: object) -> ViewState:
+    """A grouped view of many flows, and what follows after these keys."""
+    state = replace(busy(), view=view, tag=2, epoch=2, filter="", **values)  # type: ignore[arg-type]
+    flows = made_up(200)
+    state = received(state, answer(state, flows, seq=3))
+    for action in actions:
+        state = MOVES[action](state)
+        state = received(state, answer(state, flows, seq=state.tag + 3))
+    return state
+
+
+LONG = 'tcp and port 443 and not country DE or process "例え" ' * 8
+
 STATES = {
+    **{view.value: grouped(view) for view in View if view is not View.FLOWS},
+    "a group": grouped(View.NETWORKS, Action.OPEN, Action.HOSTS, Action.OPEN),
+    "a group on its way": MOVES[Action.OPEN](grouped(View.NETWORKS)),
+    "a view on its way": MOVES[Action.HOSTS](grouped(View.NETWORKS)),
+    "no places": grouped(View.COUNTRIES, geoip=False),
+    "filtered": busy(filter=LONG.rstrip()),
+    "typing": typed(MOVES[Action.FILTER](busy()), LONG),
+    "a mistake": typed(MOVES[Action.FILTER](busy()), LONG + "("),
+    "completing": MOVES[Action.COMPLETE](MOVES[Action.FILTER](busy())),
+    "searching": typed(MOVES[Action.SEARCH](MOVES[Action.HELP](busy())), "filter"),
+    "not found": typed(MOVES[Action.SEARCH](MOVES[Action.HELP](busy())), "例" * 50),
     "new": ViewState(),
     "busy": busy(),
     "source and bits": busy(source=True, bits=True),
@@ -59,7 +90,51 @@ def test_every_line_of_the_screen_is_used() -> None:
 
 @pytest.mark.parametrize(("height", "page"), [(0, 1), (1, 1), (2, 2), (3, 2), (4, 2), (5, 2), (7, 3), (8, 3), (24, 19)])
 def test_rows_stay_to_the_last_on_a_low_screen(height: int, page: int) -> None:
-    assert regions(height).page == page
+    assert regions(height, ViewState()).page == page
+
+
+@pytest.mark.parametrize(("height", "page"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 2), (8, 2), (24, 18)])
+def test_the_line_that_is_typed_is_there_on_any_screen(height: int, page: int) -> None:
+    state = typed(MOVES[Action.FILTER](busy()), "tcp (")
+    assert regions(height, state).page == page
+    lines = drawn(state, 80, height)
+    assert len(lines) <= height
+    assert any(line.startswith("/tcp (") for line in lines)
+    assert ("^ " in lines[-1]) == (height >= 3)
+
+
+def test_a_total_takes_a_line_in_the_grouped_views_alone() -> None:
+    assert regions(24, grouped(View.HOSTS)).page == regions(24, busy()).page - 1
+    assert drawn(grouped(View.HOSTS), 80, 24)[4].startswith("total ")
+
+
+def test_the_way_to_a_group_is_on_the_second_line_before_what_is_wrong() -> None:
+    state = grouped(View.PROCESSES, Action.OPEN, Action.COUNTRIES, Action.OPEN)
+    first, second = (crumb.name for crumb in state.path)
+    way = f"Processes \u203a {first} \u203a Countries \u203a {second}   "
+    assert drawn(state, 120, 24)[1].startswith(f"{way}every 1 s")
+    assert drawn(lost(state, "gone"), 120, 24)[1].startswith(f"{way}daemon gone")
+
+
+def test_the_header_counts_what_the_rows_are() -> None:
+    state = grouped(View.COUNTRIES)
+    assert "countries 5 " in drawn(state, 80, 24)[0]
+    assert "countries 5 " in drawn(MOVES[Action.HOSTS](state), 80, 24)[0]  # the number is still that of countries
+
+
+def test_the_footer_shows_the_filter_that_is_on_and_says_what_there_is_room_for() -> None:
+    assert "  /tcp and port 443  " in drawn(busy(filter="tcp and port 443"), 80, 24)[-1]
+    assert drawn(busy(filter=LONG.rstrip()), 80, 24)[-1].count("…") == 1
+    assert drawn(busy(), 80, 24)[-1].endswith("/ filter  ? help  q quit")
+    assert drawn(busy(filter="tcp and port 443"), 80, 24)[-1].endswith("  ? help  q quit")
+    assert drawn(busy(filter="tcp and port 443 and udp"), 72, 24)[-1].endswith("  ? help")
+
+
+def test_the_help_has_the_keys_and_then_the_manual_of_the_filter() -> None:
+    _, texts = help_lines(HELP, 120)
+    said = " ".join(" ".join(texts).split())
+    assert said.index("Navigation") < said.index("The filter language") < said.index("SIDES")
+    assert help_lines(HELP, 120)[1] is texts  # made once for a width
 
 
 def test_the_header_gives_up_the_least_important_part_first() -> None:
@@ -83,7 +158,7 @@ def test_a_gap_in_the_window_is_shown_as_a_row_on_its_way() -> None:
 def test_the_mark_of_the_sorted_column_shows_the_direction() -> None:
     assert "RATE▼" in drawn(busy(), 80, 24)[3]
     assert "BYTES▲" in drawn(busy(sort="bytes", descending=False), 80, 24)[3]
-    for choice in FlowsTab().fit(busy(), 200, 10)[0]:
+    for choice in new_tab().fit(busy(), 200, 10)[0]:
         titles = drawn(busy(sort=choice), 200, 24)[3]
         assert titles.count("▼") == 1
         assert set(titles.replace("▼", "").split()) <= {
@@ -175,3 +250,19 @@ def test_no_text_from_outside_makes_a_line_too_wide_or_reaches_the_terminal(text
         assert len(rows) == len(FROM_OUTSIDE) + 1
         begins = {get_cwidth(line[: line.rindex("tcp")]) for line in rows if "tcp" in line}
         assert len(begins) == 1  # the columns still stand below one another
+
+
+@pytest.mark.parametrize("view", [view for view in View if view is not View.FLOWS])
+@pytest.mark.parametrize("text", NASTY, ids=["escape codes", "right to left", "wide", "combining", "vowels", "joined"])
+def test_no_name_of_a_group_makes_a_line_too_wide_or_reaches_the_terminal(text: str, view: View) -> None:
+    names = ("process", "unit", "container", "device", "device_mac", "service", "attribution")
+    places = ("dst_name", "dst_country", "dst_city", "dst_org")
+    outside = dict.fromkeys((*names, *places), text)
+    state = replace(with_rows(0, page=40), view=view, tag=2, epoch=2)
+    flows = [flow(1, **outside, service_port=443), flow(2)]
+    state = received(state, answer(state, flows))
+    for shown in (state, MOVES[Action.OPEN](state), MOVES[Action.FILTER](state)):
+        for width in (60, 80, 200):
+            lines = drawn(shown, width, 24)
+            assert max(map(get_cwidth, lines)) <= width
+            assert all(line.isprintable() for line in lines)

@@ -13,6 +13,7 @@ from flowtop_client.view_state.moves import (
     received,
 )
 from flowtop_client.view_state.state import ProtocolGroup, ViewState, query_for
+from flowtop_client.view_state.text_input import Edit
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -24,7 +25,7 @@ def after(state: ViewState, *actions: Action) -> ViewState:
 
 
 def test_every_action_has_its_move() -> None:
-    assert set(MOVES) == set(Action)
+    assert set(MOVES) == {*Action, *Edit}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_fewer_rows_than_the_screen_has_room_for_never_scroll(rows: int) -> None
 
 def test_nothing_to_move_is_the_very_same_state() -> None:
     state = after(with_rows(100, page=10), Action.HOME)
-    for action in (Action.HOME, Action.LEFT, Action.RIGHT, Action.CLOSE, Action.NEXT_TAB):
+    for action in (Action.HOME, Action.LEFT, Action.RIGHT, Action.LEAVE, Action.BACK, Action.FLOWS):
         assert MOVES[action](state) is state
 
 
@@ -151,14 +152,22 @@ def test_names_and_places_are_asked_for_anew_and_no_row_is_waited_for(action: Ac
 
 
 def test_the_same_keys_scroll_the_help_while_it_is_open() -> None:
-    state = replace(after(with_rows(100, page=10), Action.HELP), help_limit=3)
-    assert state.help_line == 0
-    moved = after(state, Action.DOWN, Action.DOWN)
-    assert (moved.help_line, moved.cursor) == (2, 0)
-    assert after(state, Action.PAGE_DOWN).help_line == 3
-    assert after(state, Action.DOWN, Action.UP, Action.UP).help_line == 0
-    assert after(state, Action.HELP).help_line is None
-    assert after(state, Action.CLOSE).help_line is None
+    state = after(with_rows(100, page=10), Action.HELP)
+    state = fitted(
+        state, page=10, sort_choices=(), scroll_limit=0, help_texts=tuple("abcdefghijklmnopqrs"), help_page=12
+    )
+
+    def line(*actions: Action) -> int | None:
+        page = after(state, *actions).help
+        return None if page is None else page.line
+
+    assert line() == 0
+    assert line(Action.DOWN, Action.DOWN) == 2
+    assert after(state, Action.DOWN, Action.DOWN).cursor == 0
+    assert line(Action.PAGE_DOWN) == line(Action.END) == 7
+    assert line(Action.END, Action.HOME) == line(Action.DOWN, Action.UP, Action.UP) == 0
+    assert line(Action.HELP) is None
+    assert line(Action.LEAVE) is None
 
 
 def test_a_pause_asks_for_a_frozen_snapshot_and_still_scrolls() -> None:
@@ -180,7 +189,7 @@ def test_until_the_user_chooses_the_cursor_stays_on_the_first_row() -> None:
     state = with_rows(100, page=10)
     state = received(state, answer(state, faster(50), seq=2))
     assert state.cursor == 0
-    assert state.flow_id(0) == f"{50:x}"
+    assert state.key(0) == f"{50:x}"
 
 
 def test_the_cursor_follows_its_flow_on_the_screen() -> None:
@@ -250,21 +259,21 @@ def test_a_part_that_does_not_follow_begins_anew() -> None:
 
 def test_a_smaller_screen_keeps_the_cursor_on_it() -> None:
     state = after(with_rows(100, page=20), *[Action.DOWN] * 15)
-    small = fitted(state, page=5, sort_choices=(), scroll_limit=0, help_limit=0)
+    small = fitted(state, page=5, sort_choices=(), scroll_limit=0)
     assert small.offset <= small.cursor < small.offset + 5
-    none = fitted(state, page=0, sort_choices=(), scroll_limit=0, help_limit=0)
+    none = fitted(state, page=0, sort_choices=(), scroll_limit=0)
     assert none.page == 1
 
 
 def test_a_larger_screen_shows_more_rows_at_the_end_too() -> None:
     state = after(with_rows(100, page=2), Action.END)
-    large = fitted(state, page=19, sort_choices=(), scroll_limit=0, help_limit=0)
+    large = fitted(state, page=19, sort_choices=(), scroll_limit=0)
     assert (large.offset, large.cursor) == (81, 99)
 
 
 def test_a_screen_that_still_fits_is_the_very_same_state() -> None:
-    state = fitted(with_rows(100, page=20), page=20, sort_choices=("rate",), scroll_limit=1, help_limit=2)
-    assert fitted(state, page=20, sort_choices=("rate",), scroll_limit=1, help_limit=2) is state
+    state = fitted(with_rows(100, page=20), page=20, sort_choices=("rate",), scroll_limit=1)
+    assert fitted(state, page=20, sort_choices=("rate",), scroll_limit=1) is state
 
 
 def test_what_was_last_seen_stays_while_the_daemon_is_gone() -> None:

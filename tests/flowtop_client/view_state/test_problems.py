@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from flowtop_client.view_state.moves import complained, heard, lost, received
+from flowtop_client.view_state.place import Crumb
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family
+from flowtopd.wire.messages import Family, View
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -120,3 +121,24 @@ def test_silence_is_none_while_paused_or_without_a_daemon() -> None:
 
 def test_a_daemon_that_never_sent_a_snapshot_is_silent_too() -> None:
     assert problems(heard(ViewState(), 100.0), 106.0) == ("no news for 6 s",)
+
+
+def test_a_filter_that_matches_nothing_says_what_it_chose_from_and_how_to_get_rid_of_it() -> None:
+    state = seen(state=replace(ViewState(), filter="udp", active=True))
+    assert empty_reason(state) == (
+        "None of the active TCP flows matches the filter.",
+        "\\ takes it away, / changes it.",
+    )
+    everything = replace(state, protocols=ALL_PROTOCOLS, active=False)
+    assert empty_reason(everything)[0] == "None of the flows matches the filter."
+
+
+def test_a_group_that_is_gone_says_the_way_back() -> None:
+    crumb = Crumb(View.PROCESSES, "evil\x1b[11]", "pid 11", "", ())
+    state = seen(state=replace(ViewState(), path=(crumb,)))
+    assert empty_reason(state) == ("There is nothing of evil?[11] any more.", "Esc goes back.")
+    assert empty_reason(replace(state, filter="udp"))[0] == "None of the TCP flows of evil?[11] matches the filter."
+
+
+def test_a_view_of_places_without_geoip_says_how_to_switch_it_on() -> None:
+    assert empty_reason(ViewState(view=View.COUNTRIES, geoip=False))[1] == "G switches them on."

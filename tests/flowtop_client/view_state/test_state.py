@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from flowtop_client.view_state.help_page import HelpPage
 from flowtop_client.view_state.moves import MOVES, Action, lost, received
 from flowtop_client.view_state.state import (
     ALL_PROTOCOLS,
@@ -149,7 +150,7 @@ def test_the_name_of_a_source_is_asked_for_only_while_it_is_shown() -> None:
     assert query_for(MOVES[Action.SOURCE](shown)).fields == query_for(state).fields
 
 
-@pytest.mark.parametrize("change", [{"bits": True}, {"help_line": 0}, {"cursor": 3}], ids=str)
+@pytest.mark.parametrize("change", [{"bits": True}, {"help": HelpPage()}, {"cursor": 3}], ids=str)
 def test_what_concerns_the_screen_alone_asks_nothing(change: dict[str, object]) -> None:
     state = with_rows(10)
     new = settled(state, replace(state, **change))  # type: ignore[arg-type]
@@ -158,9 +159,9 @@ def test_what_concerns_the_screen_alone_asks_nothing(change: dict[str, object]) 
 
 def test_a_row_is_found_by_its_place_among_all_rows() -> None:
     state = with_rows(1000, page=20, offset=200)
-    assert state.flow_id(state.snapshot.offset if state.snapshot else -1) is not None
+    assert state.key(state.snapshot.offset if state.snapshot else -1) is not None
     assert state.row(0) is None
-    assert state.flow_id(999) is None
+    assert state.key(999) is None
     assert ViewState().row(0) is None
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flowtop_client.tui.tabs.flows import FlowsTab
+from flowtop_client.tui.layout import new_tab
 from flowtop_client.view_state.moves import MOVES, Action, received
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from tests.flowtop_client.scripted_daemon import Flow, flow
@@ -13,7 +13,7 @@ def styles(values: Flow) -> dict[str, str]:
     """The style of every text of a flow's row, which is the second one: the first is selected."""
     state = ViewState(fields=FIELDS, page=2, protocols=ALL_PROTOCOLS, sort="mark")
     state = received(state, answer(state, [flow(1), values]))
-    tab = FlowsTab()
+    tab = new_tab()
     tab.fit(state, 200, 2)
     return {text.strip(): style for style, text in tab.body(state, 200)[1]}
 
@@ -43,7 +43,7 @@ def test_a_closed_flow_steps_back_as_a_whole() -> None:
 
 
 def test_before_the_first_snapshot_the_tab_says_that_it_waits() -> None:
-    tab = FlowsTab()
+    tab = new_tab()
     tab.fit(ViewState(), 80, 10)
     assert "waiting" in "".join(text for line in tab.body(ViewState(), 80) for _, text in line)
 
@@ -52,7 +52,7 @@ def test_before_the_first_snapshot_the_tab_says_that_it_waits() -> None:
     "sort", ["pid", "dst_country", "nat", "timeout", "orig_packets", "device", "dst_org", "direction", "unit"]
 )
 def test_the_sorted_column_stays_where_others_like_it_give_way(sort: str) -> None:
-    tab = FlowsTab()
+    tab = new_tab()
     state = ViewState(fields=FIELDS, page=2)
     state = received(state, answer(state, [flow(1, dst="2001:db8:1234:5678:9abc:def0:1234:5678")]))
     assert sort not in tab.fit(state, 80, 2)[0]
@@ -61,13 +61,13 @@ def test_the_sorted_column_stays_where_others_like_it_give_way(sort: str) -> Non
 
 
 def titles(state: ViewState, width: int = 200) -> str:
-    tab = FlowsTab()
+    tab = new_tab()
     tab.fit(state, width, state.page)
     return "".join(text for _, text in tab.titles(state))
 
 
 def body(state: ViewState, width: int = 200) -> str:
-    tab = FlowsTab()
+    tab = new_tab()
     tab.fit(state, width, state.page)
     return "\n".join("".join(text for _, text in line) for line in tab.body(state, width))
 
@@ -94,7 +94,7 @@ def test_the_sort_keys_reach_every_column_that_is_shown(choice: str) -> None:
     state = ViewState(fields=FIELDS, page=2)
     state = received(state, answer(state, [flow(1, **values)]))
     seen = set()
-    state = replace(state, sort_choices=FlowsTab().fit(state, 300, 2)[0])
+    state = replace(state, sort_choices=new_tab().fit(state, 300, 2)[0])
     for _ in state.sort_choices:
         state = MOVES[Action.SORT_RIGHT](state)
         seen.add(state.sort)
