@@ -39,8 +39,8 @@ from flowtop_client.view_state.state import (
     starts_descending,
 )
 from flowtopd.wire.fields import sort_fields
-from flowtopd.wire.filter_parser import FilterSyntaxError
 from flowtopd.wire.filter_parser import parse as parse_filter
+from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family, View
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"

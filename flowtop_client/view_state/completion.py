@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS, Side
-from flowtopd.wire.filter_parser import FilterSyntaxError, Op, Token, tokens
+from flowtopd.wire.filter_parser import Token, tokens
+from flowtopd.wire.filter_syntax import FilterSyntaxError, Op
 
 Seen = Mapping[str, tuple[str, ...]]
 """Values by the name of the filter field that takes them."""

@@ -11,7 +11,8 @@ from typing import Final
 from flowtop_client.view_state.completion import Seen, offers
 from flowtop_client.view_state.place import Place
 from flowtop_client.view_state.text_input import Input
-from flowtopd.wire.filter_parser import FilterSyntaxError, parse
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.filter_syntax import FilterSyntaxError
 
 REMEMBERED: Final = 100
 """Filters in the history."""

@@ -26,7 +26,8 @@ from flowtop_client.view_state.filter_line import FilterLine
 from flowtop_client.view_state.help_page import HelpPage
 from flowtop_client.view_state.place import VIEWS, Crumb, Place
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
-from flowtopd.wire.filter_parser import Either, FilterSyntaxError, parse
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.filter_syntax import Either, FilterSyntaxError
 from flowtopd.wire.messages import Family, Query, Snapshot, View
 
 WINDOW_STEP: Final = 32

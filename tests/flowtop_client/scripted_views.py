@@ -6,7 +6,8 @@ from typing import Any
 
 from flowtopd.wire.fields import VIEW_FIELDS
 from flowtopd.wire.filter_fields import Side
-from flowtopd.wire.filter_parser import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span, parse
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.filter_syntax import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span
 from flowtopd.wire.messages import View
 
 Flow = dict[str, Any]

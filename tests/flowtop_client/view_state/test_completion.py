@@ -1,7 +1,8 @@
 import pytest
 
 from flowtop_client.view_state.completion import offers, values_seen
-from flowtopd.wire.filter_parser import FilterSyntaxError, parse
+from flowtopd.wire.filter_parser import parse
+from flowtopd.wire.filter_syntax import FilterSyntaxError
 
 SEEN = {
     "process": ("firefox", "Web Content", "sshd", "or"),
