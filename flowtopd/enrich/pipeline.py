@@ -31,7 +31,7 @@ from flowtopd.flows.snapshot import Snapshot
 
 DNS: Final = 53
 
-_ENDS: Final = (("src", "src_at"), ("dst", "dst_at"), ("reply_src", "reply_src_at"))
+_ENDS: Final = tuple((end, f"{end}_at") for end in ("src", "dst", "reply_src", "reply_dst"))
 _ROOM: Final = 16_384
 
 
