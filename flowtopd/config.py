@@ -54,12 +54,19 @@ class Conntrack:
     activate: bool = False
 
 
+class NameOrNone(str):
+    """A name; empty is none."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`[access]`: who may connect to the socket."""
+    """`[access]`: who may connect to the socket. Members of `admin_group` may act on flows; empty: root alone."""
 
     group: str = "flowtop"
     others: Others = Others.DENY
+    admin_group: NameOrNone = field(default=NameOrNone(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ def _check_for(hint: Any) -> Callable[[Any], Any]:
         return _text
     if hint is Secret:
         return _secret
+    if hint is NameOrNone:
+        return lambda value: NameOrNone(_same_type(value, str, "a text"))
     if hint is Path:
         return _path
     if hint is int:

@@ -53,9 +53,11 @@ from flowtopd.netlink.ctnetlink import stats_request
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.session.access import listen, remove
+from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
+from flowtopd.system.flow_ending import close_sockets, delete
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
@@ -155,12 +157,14 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
     hub = Hub()
     with (
         Updates(lambda tell: Update(config.geoip, tell)) as updates,
+        Acts(delete, close_sockets) as acts,
         NetlinkSocket() as netlink,
         contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
     ):
-        server = Server(hub, program, pipeline.want_names, updates, config.access.group)
+        group, admin_group = config.access.group, config.access.admin_group
+        server = Server(hub, program, pipeline.want_names, updates, group, acts=acts, admin_group=admin_group)
         for executor in (reader, thread):
             executor.submit(int).result()
         collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)

@@ -2,7 +2,7 @@
 
     open()    ── hello, query ──▶          raises Unavailable: one line, and what helps
               ◀── welcome ──
-    events()  ◀── Snapshot, Detail, Progress, Error, and Up / Down as the connection comes and goes
+    events()  ◀── Snapshot, Detail, Done, Progress, Error, and Up / Down as the connection comes and goes
     ask()     ── query ──▶                 the newest one is sent again after a reconnect
 
 An update may be asked for in place of the first query.
@@ -27,6 +27,7 @@ from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
     Detail,
+    Done,
     Error,
     Hello,
     Progress,
@@ -75,7 +76,7 @@ class Down:
     hint: str = ""
 
 
-Event = Up | Down | Snapshot | Detail | Progress | Error
+Event = Up | Down | Snapshot | Detail | Done | Progress | Error
 
 
 def refusal(error: OSError, path: str) -> Unavailable:

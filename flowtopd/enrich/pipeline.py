@@ -31,7 +31,7 @@ from flowtopd.flows.snapshot import Snapshot
 
 DNS: Final = 53
 
-_POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "local_at")
+_POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "reply_dst_at", "local_at")
 _ROOM: Final = 16_384
 
 
@@ -140,17 +140,18 @@ class Pipeline:
 
 
 def _locate(draft: Draft, directory: Directory) -> None:
-    """Give every new flow the rows of its addresses. Who answers is mostly the one that was called."""
-    if len(draft.new):
-        src, dst, reply_src = (draft.flows[end][draft.new] for end in ("src", "dst", "reply_src"))
-        moved = np.flatnonzero((reply_src != dst).any(axis=1))
-        src_at, dst_at, moved_at = np.split(
-            directory.rows(np.concatenate((src, dst, reply_src[moved]))), (len(src), 2 * len(src))
-        )
-        reply_src_at = dst_at.copy()
-        reply_src_at[moved] = moved_at
-        for name, column in (("src_at", src_at), ("dst_at", dst_at), ("reply_src_at", reply_src_at)):
-            draft.write(name, draft.new, column)
+    """Give every new flow the rows of its addresses. Without NAT those of the reply are the same two."""
+    new = draft.new
+    if not len(new):
+        return
+    src, dst, *answer = (draft.flows[end][new] for end in ("src", "dst", "reply_src", "reply_dst"))
+    moved = [np.flatnonzero((ours != theirs).any(axis=1)) for ours, theirs in zip((dst, src), answer, strict=True)]
+    parts = [src, dst, *(end[rows] for end, rows in zip(answer, moved, strict=True))]
+    ids = np.split(directory.rows(np.concatenate(parts)), np.cumsum([len(part) for part in parts])[:-1])
+    reply_src_at, reply_dst_at = ids[1].copy(), ids[0].copy()
+    reply_src_at[moved[0]], reply_dst_at[moved[1]] = ids[2], ids[3]
+    for name, column in zip(_POINTERS, (ids[0], ids[1], reply_src_at, reply_dst_at), strict=False):
+        draft.write(name, new, column)
 
 
 def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:

@@ -1,6 +1,6 @@
 """What a flow points at: addresses, processes, services, devices, as frozen records. Made by `enrich`, read by `query`.
 
-    flow  src_at, dst_at, reply_src_at ─▶ row of the address table ─▶ name, place, device
+    flow  src_at, dst_at, reply_…_at ─▶ row of the address table ─▶ name, place, device
           owner ─▶ Owner        service ─▶ text        attribution, direction, service_by: codes of the enums below
 
 Unknown is None here, and id 0 wherever a flow or an address points at a record.

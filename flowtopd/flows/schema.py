@@ -27,6 +27,7 @@ JOINED: Final[dict[str, str]] = {
     "src_at": "i4",
     "dst_at": "i4",
     "reply_src_at": "i4",
+    "reply_dst_at": "i4",
     "local_at": "i4",
     "owner": "i4",
     "attribution": "u1",
@@ -38,9 +39,9 @@ JOINED: Final[dict[str, str]] = {
 }
 """Where a flow stands in the dimensions, see `flows.dimensions`; all 0 until an enricher fills them in.
 
-`src_at`, `dst_at`, `reply_src_at`, `local_at`: rows of the address table; `local_at` is the end in this house, 0 where
-there is none. `owner`, `service`: ids. `attribution`, `service_by`, `direction`: codes of the enums. `own`: the
-daemon's own lookup of a name.
+`src_at`, `dst_at`, `reply_src_at`, `reply_dst_at`, `local_at`: rows of the address table; `local_at` is the end in this
+house, 0 where there is none. `owner`, `service`: ids. `attribution`, `service_by`, `direction`: codes of the enums.
+`own`: the daemon's own lookup of a name.
 """
 
 SCHEMA: Final[dict[str, str]] = COLUMNS | DERIVED | JOINED

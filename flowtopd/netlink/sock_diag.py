@@ -47,7 +47,7 @@ ALL_STATES: Final = 0xFFFF_FFFF
 LIVE: Final = ALL_STATES & ~(1 << uapi.TCP_TIME_WAIT)
 """What processes may hold. A busy server has many more sockets in TIME_WAIT, and nobody holds those."""
 
-_REQUEST: Final = struct.Struct("=BBBxI")  # struct inet_diag_req_v2 up to the id
+REQUEST: Final = struct.Struct("=BBBxI")  # struct inet_diag_req_v2 up to the id
 _PORTS: Final = struct.Struct(">HH")
 _ANY: Final = struct.Struct("=III").pack(0, uapi.INET_DIAG_NOCOOKIE, uapi.INET_DIAG_NOCOOKIE)
 _EMPTY_ID: Final = bytes(48)
@@ -78,7 +78,7 @@ class Question:
 
 def dump_request(family: int, protocol: int, states: int, seq: int) -> bytes:
     """Build the request for all sockets of one family and protocol in these states (a mask)."""
-    payload = _REQUEST.pack(family, protocol, 0, states) + _EMPTY_ID
+    payload = REQUEST.pack(family, protocol, 0, states) + _EMPTY_ID
     return request(uapi.SOCK_DIAG_BY_FAMILY, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP, seq, payload)
 
 
@@ -94,7 +94,7 @@ def exact_request(question: Question, seq: int) -> bytes:
     if question.protocol in _DATAGRAMS:
         ends.reverse()
     (src, sport), (dst, dport) = ends
-    payload = _REQUEST.pack(question.family, question.protocol, 0, ALL_STATES)
+    payload = REQUEST.pack(question.family, question.protocol, 0, ALL_STATES)
     payload += _PORTS.pack(sport, dport) + src + dst + _ANY
     return request(uapi.SOCK_DIAG_BY_FAMILY, uapi.NLM_F_REQUEST, seq, payload)
 

@@ -129,6 +129,7 @@ IPS_HW_OFFLOAD_BIT: Final = 15
 
 # linux/sock_diag.h
 SOCK_DIAG_BY_FAMILY: Final = 20
+SOCK_DESTROY: Final = 21
 
 # linux/inet_diag.h
 INET_DIAG_NOCOOKIE: Final = 0xFFFF_FFFF

@@ -3,6 +3,7 @@
 Every wire field has one function here that makes a whole column of values for the rows of a window.
 """
 
+import re
 import socket
 from collections.abc import Callable, Container
 from typing import Any, Final
@@ -21,6 +22,7 @@ _Render = Callable[[Snapshot, Rows], list[Any]]
 
 _FAMILY_NAMES: Final = {number: str(family) for family, number in FAMILIES.items()}
 _IPV4_MAPPED: Final = 0xFFFF
+_FLOW_ID: Final = re.compile(r"[0-9a-f]{16}")  # int() also takes signs, blanks and underscores
 
 
 def render(
@@ -48,10 +50,14 @@ def flow_id(key: int) -> str:
 
 def parse_flow_id(text: str) -> int | None:
     """The key of a flow, None where the text cannot be one."""
-    try:
-        return int(text, 16) if len(text) == 16 else None
-    except ValueError:
-        return None
+    return int(text, 16) if _FLOW_ID.fullmatch(text) else None
+
+
+def row_of(snapshot: Snapshot, flow_id: str) -> int | None:
+    """Return the row of the flow with this id, None where there is none."""
+    key = parse_flow_id(flow_id)
+    row = -1 if key is None else int(snapshot.rows_of(np.array([key], np.uint64))[0])
+    return row if row >= 0 else None
 
 
 def _value(name: str, has: Has | None = None) -> _Render:

@@ -4,8 +4,8 @@ Rules
 1. A socket on which a daemon listens is never replaced; a dead one is. What is no socket is left alone.
 2. From the moment it can be connected to, the socket has its final owner and mode: it is bound with mode 0600, then
    given its group, then its mode, and listens last.
-3. Who a peer is, the kernel says. Only root, the daemon's own user and members of the group may make it do something
-   beyond showing, whoever may connect.
+3. Who a peer is, the kernel says. Only root, the daemon's own user and members of a group may make it do something
+   beyond showing, whoever may connect: for updates the group of the socket, to act on flows the admin group.
 """
 
 import contextlib
@@ -112,7 +112,7 @@ def peer(connected: socket.socket) -> Peer:
 
 
 def may_change(who: Peer, group: str) -> bool:
-    """Whether this peer may make the daemon change something, as an update of the databases does."""
+    """Whether this peer may make the daemon change something that members of `group` may; of "" there are none."""
     if who.uid in {0, os.geteuid()}:
         return True
     try:

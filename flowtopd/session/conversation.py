@@ -2,40 +2,44 @@
 
     hello ─▶ receive ─┐                         ┌─▶ welcome
     query ─▶ receive ─┼─ newest query, request ─┼─▶ snapshot (in parts), error for a bad sort or filter
-    flow  ─▶ receive ─┤                         ├─▶ detail
-    update ▶ receive ─┘   hear, progress ───────┴─▶ progress
+    flow  ─▶ receive ─┤                         ├─▶ detail, with every tick that is shown
+    update ▶ receive ─┤   hear, progress ───────┼─▶ progress
+    delete ▶ receive ─┘   hear, done or error ──┴─▶ done, error
                           answers(newest tick, …)
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
 viewer has paused, answers come from the tick that it saw last. Receiving raises RemoteProtocolError for what ends
-the session. Of an update the numbers replace one another, the news is kept, up to a limit that no update reaches.
+the session. Of an update the numbers replace one another, the news is kept, up to a limit that no update reaches. What
+became of `delete` and `kill` is kept too, up to a limit that nobody reaches who reads.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-import numpy as np
-
-from flowtopd.flows.snapshot import Snapshot as FlowSnapshot
 from flowtopd.flows.snapshot import Tick
+from flowtopd.query.details import addresses, details, ends
 from flowtopd.query.execute import Page, check, execute, rendered
 from flowtopd.query.naming import named_addresses
 from flowtopd.query.predicate import TooSlowError
-from flowtopd.query.rows import parse_flow_id, render
+from flowtopd.query.rows import row_of
 from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
-from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
+from flowtopd.wire.fields import VIEW_FIELDS
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
+    Delete,
     Detail,
+    Done,
     Error,
     FlowRequest,
     Hello,
+    Kill,
     Progress,
     Query,
+    Right,
     Snapshot,
     Status,
     Update,
@@ -55,26 +59,32 @@ WantNames = Callable[[list[tuple[int, int]]], None]
 _MOST_NEWS: Final = 200
 """Lines about an update that wait for a viewer that does not read."""
 
+_MOST_ENDS: Final = 16
+"""Answers to `delete` and `kill` that wait for it."""
+
 _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 
 
 class Conversation:
     """The state of one session."""
 
-    def __init__(self, server: str, host: str, want_names: WantNames, *, may_update: bool = False) -> None:
-        self._may_update = may_update
-        self._welcome = Welcome(PROTOCOL_VERSION, server, host)
+    def __init__(self, server: str, host: str, want_names: WantNames, may: Collection[Right] = ()) -> None:
+        self._may = may
+        self._welcome = Welcome(PROTOCOL_VERSION, server, host, tuple(may))
         self._want_names = want_names
         self._greeted = False
         self._pending: list[DaemonMessage] = []
         self._complaint: Error | None = None
-        self._requested: str | None = None
+        self._watched = ""
+        self._is_asked = False
         self._query: Query | None = None
         self._answered = False
         self._shown: Published | None = None
         self._news: deque[Progress] = deque(maxlen=_MOST_NEWS)
         self._amount: Progress | None = None
+        self._ends: deque[Done | Error] = deque(maxlen=_MOST_ENDS)
         self.wants_update = False
+        self.wants_act: Delete | Kill | None = None
 
     @property
     def greeted(self) -> bool:
@@ -93,17 +103,21 @@ class Conversation:
         elif not self._greeted:
             raise RemoteProtocolError(ErrorCode.STATE, "hello comes first")
         elif isinstance(message, FlowRequest):
-            self._requested = message.id
+            self._watched, self._is_asked = message.id, True
+        elif isinstance(message, Delete | Kill):
+            self.wants_act = message
         elif isinstance(message, Update):
-            if not self._may_update:
+            if Right.UPDATE not in self._may:
                 raise RemoteProtocolError(ErrorCode.DENIED, "only root and members of the daemon's group may update")
             self.wants_update = True
         else:
             self._ask(message)
 
-    def hear(self, progress: Progress) -> None:
-        """Pass on how the update goes that this viewer has asked for."""
-        if progress.text or progress.ended is not None:
+    def hear(self, progress: Progress | Done | Error) -> None:
+        """Pass on how the update goes that this viewer has asked for, or what became of its `delete` or `kill`."""
+        if not isinstance(progress, Progress):
+            self._ends.append(progress)
+        elif progress.text or progress.ended is not None:
             self._news.append(progress)
             self._amount = None
         else:
@@ -140,18 +154,22 @@ class Conversation:
         if self._complaint is not None:
             complaint, self._complaint = self._complaint, None
             yield complaint
-        while self._news:
-            yield self._news.popleft()
+        for waiting in (self._news, self._ends):
+            while waiting:
+                yield waiting.popleft()
         if self._amount is not None:
             amount, self._amount = self._amount, None
             yield amount
         if self._query is None or newest is None:
             return
-        source = newest if self._shown is None or not self._query.paused else self._shown
-        if self._requested is not None:
-            wanted, self._requested = self._requested, None
-            yield _detail(source.tick.snapshot, wanted)
-        if self._is_due(newest, pace_s):
+        source = self._source(newest)
+        is_due = self._is_due(newest, pace_s)
+        if self._watched and (self._is_asked or is_due):
+            self._is_asked = False
+            detail = _detail(source, self._watched, self._query, self._want_names)
+            self._watched = self._watched if detail.flow else ""
+            yield detail
+        if is_due:
             self._answered = True
             self._shown = source
             try:
@@ -159,6 +177,14 @@ class Conversation:
             except TooSlowError:
                 self._query = None  # until the viewer asks for something else
                 yield Error(ErrorCode.FILTER, "the regular expressions take too long on these flows", 0)
+
+    def shown(self, newest: Published | None) -> Published | None:
+        """Return the tick that the viewer sees, given what was published last."""
+        return self._shown or newest
+
+    def _source(self, newest: Published) -> Published:
+        """The tick that answers come from."""
+        return newest if self._shown is None or self._query is None or not self._query.paused else self._shown
 
     def _is_due(self, newest: Published, pace_s: float) -> bool:
         if not self._answered or self._shown is None:
@@ -215,10 +241,12 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
     )
 
 
-def _detail(snapshot: FlowSnapshot, flow_id: str) -> Detail:
-    key = parse_flow_id(flow_id)
-    rows = np.zeros(0, np.intp) if key is None else snapshot.rows_of(np.array([key], np.uint64))
-    if not len(rows) or rows[0] < 0:
+def _detail(source: Published, flow_id: str, query: Query, want_names: WantNames) -> Detail:
+    snapshot = source.tick.snapshot
+    row = row_of(snapshot, flow_id)
+    if row is None:
         return Detail(flow_id, None)
-    (values,) = render(snapshot, rows, FLOW_FIELD_NAMES)
-    return Detail(flow_id, dict(zip(FLOW_FIELD_NAMES, values, strict=True)))
+    if query.names:
+        want_names(addresses(snapshot, row))
+    history = [list(point) for point in source.rates.of(snapshot, row)]
+    return Detail(flow_id, details(snapshot, row, query), ends(snapshot, row, query), history)

@@ -8,18 +8,20 @@ Nothing is collected for nobody: `demand` waits without a timer until some viewe
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from flowtopd.flows.rate_history import RateHistory
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.results import Results
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Published:
-    """A tick, and what viewers have asked about it so far."""
+    """A tick, what viewers have asked about it so far, and the rates of the ticks up to it, and maybe beyond."""
 
     tick: Tick
     results: Results
+    rates: RateHistory = field(default_factory=RateHistory)
 
 
 class Hub:
@@ -28,6 +30,7 @@ class Hub:
     def __init__(self) -> None:
         self.latest: Published | None = None
         self.pace_s = 0.0
+        self._rates = RateHistory()
         self._intervals: dict[Callable[[], None], float | None] = {}
         self._changed = asyncio.Event()
 
@@ -58,14 +61,16 @@ class Hub:
 
     def publish(self, tick: Tick, pace_s: float) -> None:
         """Make this the newest tick; `pace_s` seconds will pass until the next one."""
-        self.latest = Published(tick, Results(tick.snapshot))
+        self._rates.add(tick.snapshot)
+        self.latest = Published(tick, Results(tick.snapshot), self._rates)
         self.pace_s = pace_s
         for wake in self._intervals:
             wake()
 
     def clear(self) -> None:
-        """Drop the newest tick: it is too old to be shown to whoever comes next."""
+        """Drop the newest tick: it is too old to be shown to whoever comes next. What was before is dropped too."""
         self.latest = None
+        self._rates.clear()
 
     async def changed(self) -> None:
         """Wait until viewers came, went, or want something else."""

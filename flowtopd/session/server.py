@@ -3,25 +3,39 @@
 import asyncio
 import logging
 import socket
+from functools import partial
 
-from flowtopd.session.access import may_change, peer
+from flowtopd.session.access import Peer, may_change, peer
+from flowtopd.session.acts import Acts
 from flowtopd.session.conversation import Conversation, WantNames
 from flowtopd.session.hub import Hub
 from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
+from flowtopd.wire.messages import Right
 
 log = logging.getLogger(__name__)
 
 
 class Server:
-    """Makes a session of every connection."""
+    """Makes a session of every connection. Members of `group` may update, those of `admin_group` may act on flows."""
 
-    def __init__(self, hub: Hub, program: str, want_names: WantNames, updates: Updates, group: str) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        program: str,
+        want_names: WantNames,
+        updates: Updates,
+        group: str,
+        *,
+        acts: Acts,
+        admin_group: str = "",
+    ) -> None:
         self._hub = hub
         self._program = program
         self._want_names = want_names
         self._updates = updates
-        self._group = group
+        self._acts = acts
+        self._groups = {Right.UPDATE: group, Right.ACT: admin_group}
         self._host = socket.gethostname()
 
     async def serve(self, listener: socket.socket) -> None:
@@ -52,10 +66,13 @@ class Server:
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = peer(writer.get_extra_info("socket"))
         log.debug("viewer of uid %d, pid %d", who.uid, who.pid)
-        conversation = Conversation(
-            self._program, self._host, self._want_names, may_update=may_change(who, self._group)
-        )
+        may = self._rights(who)
+        conversation = Conversation(self._program, self._host, self._want_names, may)
         try:
-            await serve_viewer(reader, writer, self._hub, self._updates, conversation)
+            ask_act = partial(self._acts.ask, who, may)
+            await serve_viewer(reader, writer, self._hub, self._updates, conversation, ask_act=ask_act)
         except Exception:  # a mistake of ours in one session must not end the others
             log.exception("session of uid %d, pid %d failed", who.uid, who.pid)
+
+    def _rights(self, who: Peer) -> tuple[Right, ...]:
+        return tuple(right for right, group in self._groups.items() if may_change(who, group))

@@ -2,6 +2,7 @@
 
     reading   bytes ─▶ frames ─▶ messages ─▶ Conversation.receive, wake the writer
     updating  Updates, when the viewer has asked ─▶ Conversation.hear, wake the writer
+    acting    Acts, the same
     writing   wait to be woken ─▶ Conversation.answers with the newest tick ─▶ write, drain ─▶ again
 
 A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
@@ -14,13 +15,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from flowtopd.session.acts import Ask
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
 from flowtopd.session.updates import Updates
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
-from flowtopd.wire.messages import Error, Progress
+from flowtopd.wire.messages import Done, Error, Progress
 
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes that may wait for a slow reader, beside the frame that is being written."""
@@ -40,12 +42,14 @@ async def serve_viewer(
     hub: Hub,
     updates: Updates,
     conversation: Conversation,
+    *,
+    ask_act: Ask,
 ) -> None:
     """Talk to a viewer until it leaves, breaks the protocol, or this task is cancelled; then close the connection."""
     writer.transport.set_write_buffer_limits(high=WRITE_BUFFER)
     wake = asyncio.Event()
 
-    def hear(progress: Progress) -> None:
+    def hear(progress: Progress | Done | Error) -> None:
         conversation.hear(progress)
         wake.set()
 
@@ -53,6 +57,10 @@ async def serve_viewer(
         if conversation.wants_update:
             conversation.wants_update = False
             updates.join(hear)
+        if conversation.wants_act is not None:
+            act, conversation.wants_act = conversation.wants_act, None
+            shown = conversation.shown(hub.latest)
+            ask_act(act, None if shown is None else shown.tick.snapshot, hear)
         hub.want(wake.set, conversation.interval_s)
         wake.set()
 

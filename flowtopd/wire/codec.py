@@ -17,10 +17,13 @@ from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, frame
 from flowtopd.wire.messages import (
     DaemonMessage,
+    Delete,
     Detail,
+    Done,
     Error,
     FlowRequest,
     Hello,
+    Kill,
     Message,
     Progress,
     Query,
@@ -133,8 +136,8 @@ def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, An
     return {kind.TYPE: _parser(kind) for kind in kinds}
 
 
-_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Update))
-_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Progress, Error))
+_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update))
+_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Done, Progress, Error))
 
 
 def _as_map(value: Any) -> dict[str, Any]:

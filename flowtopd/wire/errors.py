@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The `code` of an `error` message. `FILTER` and `SORT` leave the connection open, the rest close it."""
+    """The `code` of an `error` message. `FILTER`, `SORT` and `FAILED` leave the connection open, the rest close it."""
 
     VERSION = "version"
     """The two sides speak different protocol versions."""
@@ -29,6 +29,8 @@ class ErrorCode(StrEnum):
     """A filter that does not parse; `offset` is the position of the mistake."""
     DENIED = "denied"
     """The peer may not do this."""
+    FAILED = "failed"
+    """A flow could not be deleted or closed; the message says why."""
     BUSY = "busy"
     """No more viewers are accepted."""
     INTERNAL = "internal"

@@ -88,6 +88,33 @@ FLOW_FIELDS: Final = (
 
 FLOW_FIELD_NAMES: Final = tuple(field.name for field in FLOW_FIELDS)
 
+DETAIL_FIELDS: Final = (
+    Field("command", Kind.TEXT, "command line of the process"),
+    Field("started", Kind.FLOAT, "when the process started, Unix seconds"),
+    Field("explanation", Kind.TEXT, "how the process was found, or why it is unknown, in a sentence"),
+    Field("first_seen", Kind.FLOAT, "when the daemon first saw the flow, Unix seconds"),
+    Field("own", Kind.BOOL, "a lookup of the daemon itself"),
+    Field("ctid", Kind.INT, "the kernel's id of the entry, as conntrack(8) prints it"),
+)
+"""What a detail has beside all fields of a flow."""
+
+ENDS: Final = ("src", "dst", "reply_src", "reply_dst")
+"""The ends of a flow: both of the original direction, both of the reply."""
+
+END_FIELDS: Final = (
+    Field("address", Kind.TEXT, "the address"),
+    Field("name", Kind.TEXT, "its name"),
+    Field("country", Kind.TEXT, "its country, ISO 3166 code"),
+    Field("city", Kind.TEXT, "its city"),
+    Field("asn", Kind.INT, "its autonomous system"),
+    Field("org", Kind.TEXT, "organisation of its network"),
+    Field("scope", Kind.TEXT, "remote, host, lan, uplink or group"),
+    Field("device", Kind.TEXT, "name of the LAN device"),
+    Field("mac", Kind.TEXT, "its MAC address"),
+    Field("vendor", Kind.TEXT, "who made its network interface, from the MAC address"),
+)
+"""What a detail has of each end."""
+
 GROUP_FIELDS: Final = (
     Field("key", Kind.TEXT, "what tells this group from the others, stable as long as it is there"),
     Field("filter", Kind.TEXT, "a filter that means the flows of this group"),

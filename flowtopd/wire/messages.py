@@ -5,8 +5,10 @@
              ◀───────────────  welcome | error
       query  ───────────────▶            the newest query replaces the last one
              ◀───────────────  snapshot  at once, then one an interval, newest only
-      flow   ───────────────▶
-             ◀───────────────  detail
+      flow   ───────────────▶            the newest one replaces the last one
+             ◀───────────────  detail    at once, then one an interval, until the flow is gone
+      delete, kill ─────────▶
+             ◀───────────────  done | error
       update ───────────────▶
              ◀───────────────  progress  until one has `ended`
 
@@ -51,6 +53,15 @@ class Family(StrEnum):
     IPV6 = "ipv6"
 
 
+class Right(StrEnum):
+    """What a viewer may do beyond looking."""
+
+    UPDATE = "update"
+    """Have the GeoIP databases updated."""
+    ACT = "act"
+    """Delete entries and close sockets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """First message of a viewer. `client` is free text for the daemon's log."""
@@ -90,9 +101,25 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class FlowRequest:
-    """Ask for everything known about one flow."""
+    """Ask for everything known about one flow, from now on; an empty `id` ends that."""
 
     TYPE: ClassVar = "flow"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Have the kernel's entry of one flow deleted. Who may: `Welcome.may`."""
+
+    TYPE: ClassVar = "delete"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Have the sockets of one TCP connection closed that are on the daemon's machine. Who may: `Welcome.may`."""
+
+    TYPE: ClassVar = "kill"
     id: str
 
 
@@ -105,12 +132,16 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The answer to a good `hello`. `server` is free text, `host` the name of the daemon's machine."""
+    """The answer to a good `hello`. `server` is free text, `host` the name of the daemon's machine.
+
+    `may` are the `Right`s of this viewer: what it may not do it need not offer.
+    """
 
     TYPE: ClassVar = "welcome"
     version: int
     server: str
     host: str
+    may: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +202,26 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One flow in full, by field name; None when it is gone."""
+    """One flow in full: `FLOW_FIELDS` and `DETAIL_FIELDS` of `wire.fields` by name; None when it is gone.
+
+    `ends`: for each of `wire.fields.ENDS` its `END_FIELDS` by name. `history`: time in Unix seconds, `orig_rate` and
+    `reply_rate` of each tick that is remembered, oldest first; no ticks where the flow is not counted.
+    """
 
     TYPE: ClassVar = "detail"
     id: str
     flow: dict[str, Any] | None
+    ends: dict[str, Any] | None = None
+    history: list[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was asked for by `delete` or `kill` is done; `text` says what, in one line for a person."""
+
+    TYPE: ClassVar = "done"
+    id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +255,6 @@ class Error:
     offset: int | None = None
 
 
-ViewerMessage = Hello | Query | FlowRequest | Update
-DaemonMessage = Welcome | Snapshot | Detail | Progress | Error
+ViewerMessage = Hello | Query | FlowRequest | Delete | Kill | Update
+DaemonMessage = Welcome | Snapshot | Detail | Done | Progress | Error
 Message = ViewerMessage | DaemonMessage

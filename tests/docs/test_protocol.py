@@ -15,7 +15,7 @@ import pytest
 
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.fields import FLOW_FIELDS
+from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, FLOW_FIELDS, Field
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
@@ -62,8 +62,12 @@ def documented_fields(text: str) -> list[tuple[str, str]]:
     return out
 
 
-def test_the_fields_of_a_flow_are_the_codes() -> None:
-    assert rows(section("Fields of a flow")) == [[f"`{field.name}`", field.kind, field.doc] for field in FLOW_FIELDS]
+@pytest.mark.parametrize(
+    ("heading", "fields"),
+    [("Fields of a flow", FLOW_FIELDS), ("Details of a flow", DETAIL_FIELDS), ("Ends of a flow", END_FIELDS)],
+)
+def test_the_fields_of_a_flow_are_the_codes(heading: str, fields: tuple[Field, ...]) -> None:
+    assert rows(section(heading)) == [[f"`{field.name}`", field.kind, field.doc] for field in fields]
 
 
 def test_the_error_codes_are_the_codes() -> None:

@@ -109,7 +109,9 @@ def snapshot(*flows: Flow, before: tuple[Flow, ...] = ()) -> Snapshot:
 def joined(taken: Snapshot, dimensions: Dimensions | None = None, **columns: Sequence[int]) -> Snapshot:
     """The same snapshot with these columns of `schema.JOINED`, and with its addresses in the address table."""
     table = AddressTable()
-    ends: dict[str, Any] = {f"{end}_at": table.add(taken.columns[end]) for end in ("src", "dst", "reply_src")}
+    ends: dict[str, Any] = {
+        f"{end}_at": table.add(taken.columns[end]) for end in ("src", "dst", "reply_src", "reply_dst")
+    }
     dimensions = dimensions or Dimensions()
     given = {name: np.array(values, JOINED[name]) for name, values in columns.items()}
     addresses = dimensions.addresses if len(dimensions.addresses["address"]) > 1 else table.columns

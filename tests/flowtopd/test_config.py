@@ -13,6 +13,7 @@ from flowtopd.config import (
     Daemon,
     Geoip,
     LogLevel,
+    NameOrNone,
     Secret,
     SysctlMode,
     load,
@@ -30,6 +31,7 @@ activate = true
 [access]
 group = "wheel"
 others = "deny"
+admin_group = "adm"
 
 [geoip]
 files = ["/srv/City.mmdb", "/srv/ASN.mmdb"]
@@ -52,7 +54,7 @@ def test_an_empty_file_is_the_defaults() -> None:
 def test_every_key_is_read() -> None:
     assert parse(FULL, FILE) == Config(
         conntrack=Conntrack(sysctl=SysctlMode.KEEP, activate=True),
-        access=Access(group="wheel"),
+        access=Access(group="wheel", admin_group=NameOrNone("adm")),
         geoip=Geoip(
             files=(Path("/srv/City.mmdb"), Path("/srv/ASN.mmdb")),
             directory=Path("/srv/geoip"),
@@ -99,6 +101,7 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[geoip]\naccount_id = '1'\n", 2, "geoip.account_id", 'wants a whole number, got "1"'),
         ("[geoip]\nlicense_key = 12345\n", 2, "geoip.license_key", "wants a text of one line, got something else"),
         ("[access]\ngroup = ''\n", 2, "access.group", 'wants a text that is not empty, got ""'),
+        ("[access]\nadmin_group = 7\n", 2, "access.admin_group", "wants a text, got 7"),
         ("[access]\ngroup = true\n", 2, "access.group", "wants a text that is not empty, got true"),
         ("[access]\nothers = 'own'\n", 2, "access.others", '"own" is not supported yet, only "deny"'),
         ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny", got "all"'),

@@ -6,13 +6,16 @@ import pytest
 
 from flowtopd.flows.addresses import AddressTable
 from flowtopd.flows.dimensions import Dimensions, Owner, Place
+from flowtopd.flows.rate_history import RateHistory
 from flowtopd.flows.snapshot import Tick
+from flowtopd.flows.table import FlowTable
 from flowtopd.query.results import Results
+from flowtopd.query.rows import flow_id
 from flowtopd.session.conversation import ROWS_A_PART, Conversation, WantNames
 from flowtopd.session.hub import Published
 from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
-from flowtopd.wire.fields import FLOW_FIELD_NAMES
+from flowtopd.wire.fields import DETAIL_FIELDS, ENDS, FLOW_FIELD_NAMES
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
@@ -21,10 +24,11 @@ from flowtopd.wire.messages import (
     FlowRequest,
     Hello,
     Query,
+    Right,
     Snapshot,
     Welcome,
 )
-from tests.flowtopd.batches import Flow, joined, moment, tick
+from tests.flowtopd.batches import Flow, batch, joined, moment, tick
 
 HELLO = Hello(PROTOCOL_VERSION)
 FIRST = tick(Flow())
@@ -182,14 +186,125 @@ def test_a_flow_is_told_in_full_and_a_gone_one_is_said_to_be_gone() -> None:
     conversation.receive(Query(fields=("id",)))
     (shown,) = heard(conversation, FIRST)
     assert isinstance(shown, Snapshot)
-    flow_id = shown.rows[0][0]
-    for wanted, there in ((flow_id, True), ("0" * 16, False), ("nonsense", False), ("é" * 16, False)):
+    known = shown.rows[0][0]
+    for wanted, there in ((known, True), *((text, False) for text in ("0" * 16, "nonsense", "é" * 16, "-" + "0" * 15))):
         conversation.receive(FlowRequest(wanted))
         (detail,) = heard(conversation, FIRST)
         assert isinstance(detail, Detail)
         assert (detail.id, detail.flow is not None) == (wanted, there)
         if detail.flow is not None:
-            assert tuple(detail.flow) == FLOW_FIELD_NAMES
+            assert tuple(detail.flow) == (*FLOW_FIELD_NAMES, *(field.name for field in DETAIL_FIELDS))
+            assert tuple(detail.ends or ()) == ENDS
+
+
+def details(messages: list[DaemonMessage]) -> list[bool]:
+    """For every detail, whether the flow is there."""
+    return [message.flow is not None for message in messages if isinstance(message, Detail)]
+
+
+def watching(conversation: Conversation, flow: str) -> Conversation:
+    conversation.receive(Query())
+    heard(conversation, FIRST)
+    conversation.receive(FlowRequest(flow))
+    return conversation
+
+
+ID = flow_id(int(FIRST.snapshot.columns["key"][0]))
+
+
+def test_a_flow_that_was_asked_for_is_told_at_once_and_with_every_tick_that_is_shown() -> None:
+    conversation = watching(greeted(), ID)
+    assert details(heard(conversation, FIRST)) == [True]
+    assert details(heard(conversation, FIRST)) == []
+    for seq in (2, 3):
+        told = heard(conversation, later(float(seq), seq))
+        assert details(told) == [True]
+        assert tags(told) == [(0, seq)]
+    conversation.receive(FlowRequest(ID))
+    assert details(heard(conversation, later(3.0, 3))) == [True]
+
+
+def test_another_request_replaces_it_and_an_empty_one_ends_it() -> None:
+    conversation = watching(greeted(), ID)
+    conversation.receive(FlowRequest("0" * 16))
+    assert details(heard(conversation, FIRST)) == [False]
+    assert details(heard(conversation, later(1.0))) == []
+    conversation.receive(FlowRequest(ID))
+    conversation.receive(FlowRequest(""))
+    assert details(heard(conversation, later(2.0, 3))) == []
+
+
+def test_a_flow_that_goes_is_told_to_be_gone_once() -> None:
+    conversation = watching(greeted(), ID)
+    assert details(heard(conversation, FIRST)) == [True]
+    without = tick(Flow(ctid=2))
+    gone = [replace(without, snapshot=replace(without.snapshot, seq=seq, at=moment(10 + seq))) for seq in (2, 3)]
+    assert details(heard(conversation, gone[0])) == [False]
+    assert details(heard(conversation, gone[1])) == []
+
+
+def test_while_paused_details_come_from_what_is_shown_and_only_when_asked_for() -> None:
+    conversation = watching(greeted(), "")
+    conversation.receive(Query(paused=True))
+    gone = tick(Flow(ctid=2))
+    newest = replace(gone, snapshot=replace(gone.snapshot, seq=2, at=moment(11.0)))
+    conversation.receive(FlowRequest(ID))
+    assert details(heard(conversation, newest)) == [True]
+    assert details(heard(conversation, newest)) == []
+    conversation.receive(Query(tag=1))
+    assert details(heard(conversation, newest)) == [False]
+
+
+def test_a_detail_has_the_rates_up_to_what_is_shown() -> None:
+    table, rates = FlowTable(), RateHistory()
+    sent = (0, 100, 300)
+    ticks = [
+        replace(FIRST, snapshot=table.apply(batch(Flow().counted(total, 0), at_s=float(at)), moment(float(at))))
+        for at, total in enumerate(sent)
+    ]
+    for one in ticks:
+        rates.add(one.snapshot)
+    conversation = greeted()
+    conversation.receive(Query(paused=True))
+    told: list[DaemonMessage] = []
+    for newest in (ticks[1], ticks[2]):
+        conversation.receive(FlowRequest(ID))
+        told += conversation.answers(Published(newest, Results(newest.snapshot), rates), 1.0, 1)
+    first, second = (message.history for message in told if isinstance(message, Detail))
+    start = moment(0.0).wall_s
+    assert first == second == [[start, None, None], [start + 1, 100.0, 0.0]]
+    conversation.receive(Query())
+    (detail, _snapshot) = conversation.answers(Published(ticks[2], Results(ticks[2].snapshot), rates), 1.0, 1)
+    assert isinstance(detail, Detail)
+    assert detail.history == [*first, [start + 2, 200.0, 0.0]]
+
+
+def test_what_the_viewer_sees_is_what_it_acts_on() -> None:
+    conversation = greeted()
+    assert conversation.shown(None) is None
+    conversation.receive(Query(paused=True))
+    heard(conversation, FIRST)
+    for newest in (FIRST, later(1.0)):
+        seen = conversation.shown(Published(newest, Results(newest.snapshot)))
+        assert seen is not None
+        assert seen.tick is FIRST
+
+
+@pytest.mark.parametrize(("names", "times"), [(True, 1), (False, 0)])
+def test_names_of_all_ends_are_asked_for_where_the_viewer_wants_names(names: bool, times: int) -> None:
+    asked: list[list[tuple[int, int]]] = []
+    conversation = greeted(asked.append)
+    conversation.receive(Query(names=names, fields=("dst",)))
+    heard(conversation, FIRST)
+    conversation.receive(FlowRequest(ID))
+    heard(conversation, FIRST)
+    assert [set(addresses) for addresses in asked] == [{NEAR, FAR}] * times
+
+
+def test_a_viewer_is_told_what_it_may_do() -> None:
+    conversation = Conversation("", "", _nobody, (Right.UPDATE, Right.ACT))
+    conversation.receive(HELLO)
+    assert heard(conversation) == [Welcome(PROTOCOL_VERSION, "", "", ("update", "act"))]
 
 
 FAR, NEAR = (0, 0xFFFF_0101_0101), (0, 0xFFFF_0A00_0001)

@@ -50,3 +50,14 @@ def test_a_change_of_demand_is_noticed_once_also_when_it_came_before_the_wait() 
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(scenario())
+
+
+def test_the_rates_of_the_ticks_before_are_kept_until_nobody_looks() -> None:
+    hub = Hub()
+    for _ in range(3):
+        hub.publish(tick(Flow()), 1.0)
+    assert hub.latest is not None
+    rates = hub.latest.rates
+    assert len(rates) == 3
+    hub.clear()
+    assert len(rates) == 0

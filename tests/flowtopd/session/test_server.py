@@ -19,6 +19,7 @@ from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Query, Snapshot, Welcome
 from tests.flowtopd.batches import Flow, tick
+from tests.flowtopd.session.acting import no_acts
 
 WAIT_S = 10
 
@@ -63,7 +64,7 @@ class NoUpdate:
 
 
 def server(hub: Hub) -> Server:
-    return Server(hub, "flowtopd test", lambda _addresses: None, Updates(NoUpdate), "no-such-group")
+    return Server(hub, "flowtopd test", lambda _addresses: None, Updates(NoUpdate), "no-such-group", acts=no_acts())
 
 
 class Scene:

@@ -24,8 +24,9 @@ from flowtopd.session.updates import Tell, Updates
 from flowtopd.wire.codec import decode_daemon, encode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
-from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Progress, Update, Welcome
+from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Progress, Right, Update, Welcome
 from testbed.daemon import ROOT
+from tests.flowtopd.session.acting import no_acts
 
 WAIT_S = 10
 GROUP = grp.getgrgid(1)
@@ -158,7 +159,7 @@ def test_news_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def greeted(*, may_update: bool) -> Conversation:
-    conversation = Conversation("flowtopd 0", "host", lambda _addresses: None, may_update=may_update)
+    conversation = Conversation("flowtopd 0", "host", lambda _addresses: None, (Right.UPDATE,) if may_update else ())
     conversation.receive(Hello(PROTOCOL_VERSION))
     assert isinstance(heard(conversation)[0], Welcome)
     return conversation
@@ -181,7 +182,7 @@ def test_who_may_not_update_is_denied() -> None:
 
 def test_an_update_needs_no_query_and_comes_after_hello() -> None:
     with pytest.raises(RemoteProtocolError):
-        Conversation("", "", lambda _addresses: None, may_update=True).receive(Update())
+        Conversation("", "", lambda _addresses: None, (Right.UPDATE,)).receive(Update())
     conversation = greeted(may_update=True)
     conversation.receive(Update())
     assert conversation.wants_update
@@ -241,10 +242,10 @@ async def serving(path: Path, jobs: Jobs) -> AsyncIterator[Callable[[], Awaitabl
         viewers.append(Viewer(*await asyncio.open_unix_connection(path)))
         return viewers[-1]
 
-    with socket.socket(socket.AF_UNIX) as listener, Updates(jobs) as updates:
+    with socket.socket(socket.AF_UNIX) as listener, Updates(jobs) as updates, no_acts() as acts:
         listener.bind(str(path))
         listener.listen(64)
-        server = Server(Hub(), "flowtopd test", lambda _addresses: None, updates, "no-such-group")
+        server = Server(Hub(), "flowtopd test", lambda _addresses: None, updates, "no-such-group", acts=acts)
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(server.serve(listener))
             try:

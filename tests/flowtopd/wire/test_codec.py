@@ -15,11 +15,14 @@ from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     DaemonMessage,
+    Delete,
     Detail,
+    Done,
     Error,
     Family,
     FlowRequest,
     Hello,
+    Kill,
     Message,
     Progress,
     Query,
@@ -69,6 +72,8 @@ VIEWER: list[ViewerMessage] = [
     ),
     Query(protocols=(), families=(), fields=FLOW_FIELD_NAMES),
     FlowRequest(id="12:34"),
+    Delete(id="0123456789abcdef"),
+    Kill(id=""),
     Update(),
 ]
 
@@ -100,7 +105,10 @@ DAEMON: list[DaemonMessage] = [
         more=True,
     ),
     Detail(id="1", flow={"src": "192.0.2.1", "sport": None}),
+    Welcome(version=1, server="", host="", may=("update", "act")),
     Detail(id="gone", flow=None),
+    Detail(id="1", flow={}, ends={"src": {"address": "192.0.2.1"}}, history=[[1.5, None, None], [2.5, 0.0, 1.0]]),
+    Done(id="1", text="tcp 192.0.2.1:1 > 192.0.2.2:2: its entry is deleted"),
     Progress(),
     Progress(what="asn", done=2**40, total=2**41, rate=1.5, left=0.25),
     Progress(text="country: up to date", good=False, ended=True),
