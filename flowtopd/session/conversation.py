@@ -4,7 +4,7 @@
     query ─▶ receive ─┼─ newest query, request ─┼─▶ snapshot (in parts), error for a bad sort or filter
     flow  ─▶ receive ─┤                         ├─▶ detail
     update ▶ receive ─┘   hear, progress ───────┴─▶ progress
-                          answers(newest tick, …)
+    seek  ─▶ receive ─▶ seek                        answers(newest tick, …)
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
@@ -28,6 +28,8 @@ from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
 from flowtopd.wire.messages import (
+    MAX_SPEED,
+    MIN_SPEED,
     PROTOCOL_VERSION,
     DaemonMessage,
     Detail,
@@ -36,6 +38,7 @@ from flowtopd.wire.messages import (
     Hello,
     Progress,
     Query,
+    Seek,
     Snapshot,
     Status,
     Update,
@@ -49,8 +52,14 @@ ROWS_A_PART: Final = 500
 WantNames = Callable[[list[tuple[int, int]]], None]
 """Told the addresses, as halves of 128 bits, that a viewer sees with names on; must not block."""
 
+TakeSeek = Callable[[Seek], None]
+"""Told what a viewer wants of the recording that is shown."""
+
 _MOST_NEWS: Final = 200
 """Lines about an update that wait for a viewer that does not read."""
+
+MOST_SECONDS: Final = 1_000_000_000
+"""Farthest that one seek may go."""
 
 _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 
@@ -58,8 +67,17 @@ _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 class Conversation:
     """The state of one session."""
 
-    def __init__(self, server: str, host: str, want_names: WantNames, *, may_update: bool = False) -> None:
+    def __init__(
+        self,
+        server: str,
+        host: str,
+        want_names: WantNames,
+        *,
+        may_update: bool = False,
+        seek: TakeSeek | None = None,
+    ) -> None:
         self._may_update = may_update
+        self._seek = seek
         self._welcome = Welcome(PROTOCOL_VERSION, server, host)
         self._want_names = want_names
         self._greeted = False
@@ -95,6 +113,11 @@ class Conversation:
             if not self._may_update:
                 raise RemoteProtocolError(ErrorCode.DENIED, "only root and members of the daemon's group may update")
             self.wants_update = True
+        elif isinstance(message, Seek):
+            if self._seek is None:
+                raise RemoteProtocolError(ErrorCode.STATE, "there is no recording to seek in")
+            _check_seek(message)
+            self._seek(message)
         else:
             self._ask(message)
 
@@ -162,9 +185,19 @@ class Conversation:
             return True
         if self._query is None or self._query.paused:
             return False
+        if newest.tick.jumps != self._shown.tick.jumps:
+            return True
         since_s = newest.tick.snapshot.at.monotonic_s - self._shown.tick.snapshot.at.monotonic_s
         # ticks follow the fastest viewer: a slower one takes the tick that is nearest to its own interval
         return since_s > 0 and since_s >= self._query.interval - pace_s / 2
+
+
+def _check_seek(seek: Seek) -> None:
+    """Raise RemoteProtocolError when the values of a well-formed seek make no sense; NaN is in no range."""
+    if not -MOST_SECONDS <= seek.seconds <= MOST_SECONDS:
+        raise RemoteProtocolError(ErrorCode.FIELD, f"seek: seconds are from -{MOST_SECONDS} to {MOST_SECONDS}")
+    if seek.speed is not None and not MIN_SPEED <= seek.speed <= MAX_SPEED:
+        raise RemoteProtocolError(ErrorCode.FIELD, f"seek: speed is from {MIN_SPEED} to {MAX_SPEED:.0f}")
 
 
 def _snapshots(
@@ -191,6 +224,7 @@ def _snapshots(
             offset=page.offset + start,
             rows=rendered(source.results, query, page.rows[start:end], fields),
             more=end < len(page.rows),
+            replay=source.tick.replay,
         )
 
 

@@ -29,21 +29,27 @@ class Hub:
         self.latest: Published | None = None
         self.pace_s = 0.0
         self._intervals: dict[Callable[[], None], float | None] = {}
+        self._others: set[Callable[[], None]] = set()
         self._changed = asyncio.Event()
 
     @property
     def viewers(self) -> int:
         """How many viewers are connected."""
-        return len(self._intervals)
+        return len(self._intervals) - len(self._others)
 
     @property
     def interval_s(self) -> float | None:
         """The shortest interval that any viewer wants, None when none does."""
         return min((interval for interval in self._intervals.values() if interval is not None), default=None)
 
-    def join(self, wake: Callable[[], None]) -> None:
-        """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet."""
+    def join(self, wake: Callable[[], None], *, viewer: bool = True) -> None:
+        """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet.
+
+        Who wants ticks and is no `viewer` is not counted.
+        """
         self._intervals[wake] = None
+        if not viewer:
+            self._others.add(wake)
 
     def want(self, wake: Callable[[], None], interval_s: float | None) -> None:
         """Note how often this viewer wants a tick; None: not at all for now."""
@@ -54,6 +60,7 @@ class Hub:
     def leave(self, wake: Callable[[], None]) -> None:
         """Remove a viewer."""
         del self._intervals[wake]
+        self._others.discard(wake)
         self._changed.set()
 
     def publish(self, tick: Tick, pace_s: float) -> None:
@@ -66,6 +73,10 @@ class Hub:
     def clear(self) -> None:
         """Drop the newest tick: it is too old to be shown to whoever comes next."""
         self.latest = None
+
+    def stir(self) -> None:
+        """Have who waits in `changed` look again."""
+        self._changed.set()
 
     async def changed(self) -> None:
         """Wait until viewers came, went, or want something else."""

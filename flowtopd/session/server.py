@@ -5,7 +5,7 @@ import logging
 import socket
 
 from flowtopd.session.access import may_change, peer
-from flowtopd.session.conversation import Conversation, WantNames
+from flowtopd.session.conversation import Conversation, TakeSeek, WantNames
 from flowtopd.session.hub import Hub
 from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
@@ -16,13 +16,24 @@ log = logging.getLogger(__name__)
 class Server:
     """Makes a session of every connection."""
 
-    def __init__(self, hub: Hub, program: str, want_names: WantNames, updates: Updates, group: str) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        program: str,
+        want_names: WantNames,
+        updates: Updates,
+        group: str,
+        *,
+        host: str | None = None,
+        seek: TakeSeek | None = None,
+    ) -> None:
         self._hub = hub
         self._program = program
         self._want_names = want_names
         self._updates = updates
         self._group = group
-        self._host = socket.gethostname()
+        self._host = socket.gethostname() if host is None else host
+        self._seek = seek
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve everybody who connects, until cancelled. Sessions end with it."""
@@ -53,7 +64,7 @@ class Server:
         who = peer(writer.get_extra_info("socket"))
         log.debug("viewer of uid %d, pid %d", who.uid, who.pid)
         conversation = Conversation(
-            self._program, self._host, self._want_names, may_update=may_change(who, self._group)
+            self._program, self._host, self._want_names, may_update=may_change(who, self._group), seek=self._seek
         )
         try:
             await serve_viewer(reader, writer, self._hub, self._updates, conversation)

@@ -50,3 +50,22 @@ def test_a_change_of_demand_is_noticed_once_also_when_it_came_before_the_wait() 
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(scenario())
+
+
+def test_who_wants_ticks_and_is_no_viewer_is_not_counted() -> None:
+    hub = Hub()
+    hub.join(nothing, viewer=False)
+    hub.want(nothing, 1.0)
+    assert (hub.viewers, hub.interval_s) == (0, 1.0)
+    hub.leave(nothing)
+    assert (hub.viewers, hub.interval_s) == (0, None)
+
+
+def test_who_waits_can_be_stirred() -> None:
+    async def run() -> None:
+        hub = Hub()
+        hub.stir()
+        async with asyncio.timeout(10):
+            await hub.changed()
+
+    asyncio.run(run())

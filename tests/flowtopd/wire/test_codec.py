@@ -23,6 +23,8 @@ from flowtopd.wire.messages import (
     Message,
     Progress,
     Query,
+    Replay,
+    Seek,
     Snapshot,
     Status,
     Totals,
@@ -70,6 +72,8 @@ VIEWER: list[ViewerMessage] = [
     Query(protocols=(), families=(), fields=FLOW_FIELD_NAMES),
     FlowRequest(id="12:34"),
     Update(),
+    Seek(),
+    Seek(seconds=-10.0, samples=3, paused=True, speed=2.5),
 ]
 
 DAEMON: list[DaemonMessage] = [
@@ -98,6 +102,7 @@ DAEMON: list[DaemonMessage] = [
         offset=100,
         rows=[],
         more=True,
+        replay=Replay(position=1.5, duration=60.0, speed=2.0, paused=True, ended=False, trouble="broken"),
     ),
     Detail(id="1", flow={"src": "192.0.2.1", "sport": None}),
     Detail(id="gone", flow=None),
