@@ -6,7 +6,7 @@ import pytest
 from flowtop_client.view_state.moves import complained, heard, lost, received
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family
+from flowtopd.wire.messages import Family, Replay
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -120,3 +120,11 @@ def test_silence_is_none_while_paused_or_without_a_daemon() -> None:
 
 def test_a_daemon_that_never_sent_a_snapshot_is_silent_too() -> None:
     assert problems(heard(ViewState(), 100.0), 106.0) == ("no news for 6 s",)
+
+
+def test_a_recording_that_ends_before_it_should_says_why_at_its_end() -> None:
+    state = seen()
+    assert state.snapshot is not None
+    replay = Replay(position=3.0, duration=3.0, speed=1.0, paused=False, ended=True, trouble="broken at byte 7")
+    for shown, said in ((replay, ("broken at byte 7",)), (replace(replay, ended=False), ())):
+        assert problems(replace(state, snapshot=replace(state.snapshot, replay=shown)), NOW) == said
