@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowtopd.flows.addresses import AddressTable
+from flowtopd.flows.dimensions import Device, Dimensions, Where
 from flowtopd.flows.schema import SCHEMA
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.execute import execute, rendered
@@ -18,7 +20,7 @@ from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.fields import FLOW_FIELDS, RECORDED_FIELD_NAMES, RECORDED_FIELDS, VIEW_FIELDS, Field, Kind
 from flowtopd.wire.messages import Query, View
 from flowtopd.wire.samples import Sample
-from tests.flowtopd.batches import Flow, snapshot
+from tests.flowtopd.batches import Flow, joined, snapshot
 from tests.flowtopd.replay.samples import plain_table, sample
 
 FILTERS = (
@@ -97,6 +99,25 @@ def test_rows_know_where_they_were_before() -> None:
     assert second.previous is not None
     assert (first.previous.tolist(), second.previous.tolist()) == ([-1], [-1, 0])
     assert (first.seq, second.seq) == (1, 2)
+
+
+def test_a_device_behind_a_forwarded_port_is_known_by_its_own_address() -> None:
+    """Only the reply direction has it: nobody has sent anything to it, as conntrack sees it."""
+    taken = snapshot(Flow(src="1.1.1.1", dst="203.0.113.1", status=0xE | 1 << 5))
+    inside = np.array([[0, 0xFFFF_C0A8_0107]], np.uint64)
+    addresses = AddressTable()
+    ends = {name: addresses.add(taken.columns[name]).tolist() for name in ("src", "dst")}
+    behind = addresses.add(inside)
+    addresses.put("device", behind, 1)
+    addresses.put("where", behind, Where.LAN)
+    dimensions = Dimensions(addresses.columns, devices=(Device(), Device("nas", "02:00:00:00:00:09", None)))
+    taken = replace(taken, columns=taken.columns | {"reply_src": inside})
+    taken = joined(taken, dimensions, local_at=behind.tolist(), **{f"{name}_at": at for name, at in ends.items()})
+    made = again(taken)
+    assert everything(made) == everything(taken)
+    assert groups(made, View.DEVICES) == groups(taken, View.DEVICES)
+    for text in ("local scope lan", "local host 192.168.1.7 device nas"):
+        assert len(Results(made).selection(Query(filter=text)).rows) == 1, text
 
 
 def test_a_start_is_the_same_number_whenever_it_was() -> None:
