@@ -3,6 +3,7 @@
 Rules:
 - A window may come in parts; rows are written as they come, so that a hundred thousand flows need no memory here.
   Only the table waits for the last part: its columns are as wide as their longest text.
+- A recording ends the output with its last snapshot; one that is broken then says so.
 - `--once` waits for the first snapshot with rates. Without it, output goes on until the reader is gone or Ctrl-C.
 - JSON is ASCII, and text from the network is cleaned in CSV and in the table: the output may end up on a terminal.
 - CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`. A text that a
@@ -257,5 +258,14 @@ async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool
             writer.end()
             out.flush()
             writing = None
-            if once:
+            if once or _is_last(event):
                 return
+
+
+def _is_last(snapshot: Snapshot) -> bool:
+    """Whether a recording has ended with this one. Raises Unavailable where it should have gone on."""
+    if snapshot.replay is None or not snapshot.replay.ended:
+        return False
+    if snapshot.replay.trouble:
+        raise Unavailable(clean(snapshot.replay.trouble))
+    return True

@@ -2,8 +2,9 @@
 
 A filter is checked before anything else is done.
 
-Status: 0 fine, also when the reader of a pipe is gone; 1 the daemon cannot be reached or was lost, a private one
-cannot be had, or an update has failed; 2 usage; 130 batch output or an update ended by Ctrl-C, as a shell expects.
+Status: 0 fine, also when a recording is ended by Ctrl-C, and when the reader of a pipe is gone; 1 the daemon cannot be
+reached or was lost, a private one cannot be had, an update has failed, or a recording cannot be made or is broken;
+2 usage; 130 batch output or an update ended by Ctrl-C, as a shell expects.
 Every failure is one line on stderr, and at most one more that helps.
 
 prompt_toolkit is imported only where there is a screen, and after the first query is on its way.
@@ -17,9 +18,10 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, NoReturn
 
 from flowtop_client import batch, update
@@ -27,8 +29,9 @@ from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
-from flowtop_client.connection.private import PrivateDaemon
+from flowtop_client.connection.private import PrivateDaemon, replaying
 from flowtop_client.humanize import clean
+from flowtop_client.recorder import Recorder
 from flowtop_client.view_state.filter_line import remembered
 from flowtop_client.view_state.state import (
     ALL_PROTOCOLS,
@@ -38,10 +41,12 @@ from flowtop_client.view_state.state import (
     query_for,
     starts_descending,
 )
+from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
-from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Family, View
+from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MIN_INTERVAL_S, MIN_SPEED, Family, View
+from flowtopd.wire.recording_file import DEMO, open_recording
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
 
@@ -76,7 +81,10 @@ In the viewer, ? lists the keys.
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for. `form` None is the screen; `path` None is the default socket."""
+    """What the command line asks for. `form` None is the screen; `path` None is the default socket.
+
+    `replay`: a recording to show, at `speed`; `record`: a file to record into.
+    """
 
     state: ViewState
     form: batch.Format | None
@@ -85,6 +93,9 @@ class Options:
     path: str | None
     standalone: bool
     update: bool = False
+    replay: Path | None = None
+    speed: float = 1.0
+    record: Path | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,6 +117,13 @@ def _interval(text: str) -> float:
         if MIN_INTERVAL_S <= (value := float(text)) <= MAX_INTERVAL_S:
             return value
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from {MIN_INTERVAL_S:g} to {MAX_INTERVAL_S:g}")
+
+
+def _speed(text: str) -> float:
+    with suppress(ValueError):
+        if MIN_SPEED <= (value := float(text)) <= MAX_SPEED:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no speed from {MIN_SPEED:g} to {MAX_SPEED:g}")
 
 
 def _limit(text: str) -> int:
@@ -234,6 +252,14 @@ def _add_output(parser: _Parser) -> None:
     form.add_argument("--text", action="store_const", dest="form", const=batch.Format.TEXT, help="the table")
     output.add_argument("--once", action="store_true", help="one snapshot with rates (two samples), then exit")
     output.add_argument("--limit", type=_limit, metavar="N", help="at most N rows (default: all)")
+    recordings = parser.add_argument_group("recordings")
+    what = recordings.add_mutually_exclusive_group()
+    what.add_argument("--record", type=Path, metavar="FILE", help="write the flows into a new file until Ctrl-C")
+    what.add_argument("--replay", type=Path, metavar="FILE", help="show a recording; needs no root and no daemon")
+    what.add_argument(
+        "--demo", action="store_const", dest="replay", const=DEMO, help="show a recorded home network, again and again"
+    )
+    recordings.add_argument("--speed", type=_speed, metavar="N", help="of a recording: from 0.1 to 100 (default: 1)")
     other = parser.add_argument_group("other")
     other.add_argument("-u", "--update", action="store_true", help="update the GeoIP databases through the daemon")
     other.add_argument(
@@ -252,6 +278,12 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         parser.error("--standalone and --socket: a private daemon has no socket")
     if given.update and given.standalone:
         parser.error("--update and --standalone: without a daemon it is `flowtopd --update`")
+    if given.replay and (given.standalone or given.socket or given.update):
+        parser.error("a recording is shown without a daemon: --socket, --standalone and --update have no meaning")
+    if given.speed and not given.replay:
+        parser.error("--speed is that of --replay FILE or --demo")
+    if given.record and given.form:
+        parser.error("--record writes a recording: `flowtop --replay FILE --json` and the others show it")
     if not given.update and given.no_geoip and given.view in PLACE_VIEWS:
         parser.error(f"--no-geoip and --view {given.view}: nothing would be left")
     try:
@@ -274,11 +306,25 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         descending=descending,
     )
     form = given.form or (batch.Format.TEXT if given.once or not terminal else None)
-    return Options(state, form, given.once, given.limit, given.socket, given.standalone, given.update)
+    return Options(
+        state,
+        form,
+        given.once,
+        given.limit,
+        given.socket,
+        given.standalone,
+        given.update,
+        given.replay,
+        given.speed or 1.0,
+        given.record,
+    )
 
 
 async def _serve(options: Options, target: str | socket.socket) -> None:
     """Open the connection and show what comes. Raises Unavailable and OSError."""
+    if options.record is not None:
+        await _record(options, options.record, target)
+        return
     if options.form is None:
         await _on_screen(options.state, target)
         return
@@ -292,6 +338,17 @@ async def _serve(options: Options, target: str | socket.socket) -> None:
         await batch.run(connection, writer, sys.stdout, once=options.once)
     finally:
         await connection.close()
+
+
+async def _record(options: Options, path: Path, target: str | socket.socket) -> None:
+    """Record until Ctrl-C, then say how much it was."""
+    recorder = Recorder(path, options.state)
+    try:
+        await recorder.run(target, once=options.once)
+    finally:
+        if (done := recorder.recorded).samples:
+            what = f"{done.samples} snapshots of up to {done.flows} flows in {done.seconds:.0f} s"
+            print(f"flowtop: {path}: {what}, {done.size_bytes} bytes", file=sys.stderr)
 
 
 async def _on_screen(state: ViewState, target: str | socket.socket) -> None:
@@ -316,8 +373,25 @@ def _privately(options: Options) -> None:
         raise Unavailable(
             "--standalone needs root: only root may read connection tracking", "`sudo flowtop --standalone`"
         )
+    _with_private(options, PrivateDaemon)
+
+
+def _replayed(options: Options, path: Path) -> None:
+    """Show a recording: what a private daemon makes of it. Raises Unavailable."""
     try:
-        daemon = PrivateDaemon()
+        with open_recording(path):  # said here, it is one line
+            pass
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from None
+    except RecordingError as error:
+        raise Unavailable(f"{path}: {clean(str(error))}") from None
+    command = replaying(path, options.speed, loop=path == DEMO)
+    _with_private(options, lambda: PrivateDaemon(command))
+
+
+def _with_private(options: Options, make: Callable[[], PrivateDaemon]) -> None:
+    try:
+        daemon = make()
     except OSError as error:
         raise Unavailable(f"cannot start a private daemon: {error}") from None
     lost = None
@@ -336,6 +410,9 @@ def _show(options: Options) -> int:
     path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET
     if options.update:
         return 0 if asyncio.run(update.run(path, sys.stdout, sys.stderr)) else FAILED
+    if options.replay is not None:
+        _replayed(options, options.replay)
+        return 0
     if options.standalone:
         _privately(options)
         return 0
@@ -367,5 +444,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return 0 if options.record else INTERRUPTED
     return status

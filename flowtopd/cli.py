@@ -5,6 +5,7 @@ Exit status: 0 fine, 1 cannot start, could not restore everything or update the 
 """
 
 import argparse
+import contextlib
 import errno
 import logging
 import sys
@@ -15,14 +16,16 @@ from typing import Final, NoReturn
 
 from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
 from flowtopd.config import Config, ConfigError, LogLevel, load
-from flowtopd.daemon import Place, check_kernel, run
+from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
 from flowtopd.wire.bar import Display, terminal_width
-from flowtopd.wire.messages import Progress
+from flowtopd.wire.errors import RecordingError
+from flowtopd.wire.messages import MAX_SPEED, MIN_SPEED, Progress
+from flowtopd.wire.recording_file import open_recording
 from flowtopd.wire.version import VERSION
 
 SOCKET_NAME: Final = "flowtop.sock"
@@ -65,9 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     option("--check-config", action="store_true", help="read the configuration, then exit")
     option("--restore", action="store_true", help="put back sysctls left by a killed daemon, then exit")
     option("--update", action="store_true", help="fetch new GeoIP databases, then exit")
+    option("--record", type=Path, metavar="FILE", help="write what is seen to a new file, whether anybody looks or not")
+    option("--replay", type=Path, metavar="FILE", help="serve a recording instead of a kernel; needs no root")
+    option("--speed", type=_speed, default=1.0, metavar="N", help="how fast a recording is shown (default 1)")
+    option("--loop", action="store_true", help="begin a recording again at its end")
     option("--viewer-fd", type=int, metavar="FD", help="serve the one viewer on this connected socket, end with it")
     option("--version", action="version", version=f"flowtopd {VERSION}")
     return parser
+
+
+def _speed(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if MIN_SPEED <= (value := float(text)) <= MAX_SPEED:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no speed from {MIN_SPEED:g} to {MAX_SPEED:g}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,16 +133,24 @@ def _update(config: Config) -> int:
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:
+    if options.record and options.replay:
+        _die(USAGE, "--record and --replay: a recording is there already")
     if options.activate:
         config = replace(config, conntrack=replace(config.conntrack, activate=True))
-    place = Place(options.runtime_dir, options.socket or options.runtime_dir / SOCKET_NAME, options.viewer_fd)
+    path = options.socket or options.runtime_dir / SOCKET_NAME
+    place = Place(options.runtime_dir, path, options.viewer_fd, options.record)
     try:
+        if options.replay:
+            _replay(config, place, options)
+            return 0
         check_kernel()
         run(config, place, f"flowtopd {VERSION}")
     except AlreadyRunningError as error:
         _die(CANNOT, str(error), hint="viewers join it with: flowtop")
     except SocketInUseError as error:
         _die(CANNOT, str(error))
+    except FileExistsError as error:
+        _die(CANNOT, f"{error.filename} is there already", hint="a recording is never written over")
     except PermissionError as error:
         where = f"{error.filename}: " if error.filename else ""
         _die(CANNOT, f"{where}{error.strerror}", hint="flowtopd needs root, or CAP_NET_ADMIN and its runtime directory")
@@ -136,6 +158,16 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _die(CANNOT, f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))
     return 0
+
+
+def _replay(config: Config, place: Place, options: argparse.Namespace) -> None:
+    try:
+        with open_recording(options.replay) as recording:
+            if recording.trouble:
+                logging.getLogger("flowtopd").warning("%s", recording.trouble)
+            replay(config, place, f"flowtopd {VERSION}", recording, speed=options.speed, loop=options.loop)
+    except RecordingError as error:
+        _die(CANNOT, f"{options.replay}: {error}")
 
 
 _HINTS: Final = {

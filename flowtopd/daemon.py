@@ -2,7 +2,10 @@
 
     TaskGroup ┬ ticker    waits for demand ─▶ Collector.tick in the thread ─▶ Hub.publish
               ├ server    accepts viewers, a session each
+              ├ recorder  writes every tick to a file, where asked for
               └ signals   SIGTERM, SIGINT: everything is cancelled
+
+Where a recording is shown, a Player takes the place of ticker and collector: it needs no kernel and no rights.
 
 Signals wait, blocked, while the host is being changed or put back.
 
@@ -23,12 +26,13 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flowtopd.collector import Collector
 from flowtopd.config import Config, SysctlMode
@@ -52,6 +56,8 @@ from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.replay.player import Player
+from flowtopd.replay.recorder import recorder
 from flowtopd.session.access import listen, remove
 from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
@@ -62,6 +68,7 @@ from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
 from flowtopd.system.tracking import conntrack_exists, tracks
+from flowtopd.wire.recording import About, Recording
 
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may keep the interpreter: with Python's 5 ms, keys wait for the collector."""
@@ -78,11 +85,15 @@ log = logging.getLogger("flowtopd")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the daemon lives. With `viewer_fd`, a connected socket, it serves that one viewer and ends with it."""
+    """Where the daemon lives. With `viewer_fd`, a connected socket, it serves that one viewer and ends with it.
+
+    `record`: the file to which it writes what it sees.
+    """
 
     runtime_dir: Path
     socket: Path
     viewer_fd: int | None = None
+    record: Path | None = None
 
 
 def run(config: Config, place: Place, program: str) -> None:
@@ -95,6 +106,14 @@ def run(config: Config, place: Place, program: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
         asyncio.run(_run(config, sysctls, sockets, place, program))
+
+
+def replay(config: Config, place: Place, program: str, recording: Recording, *, speed: float, loop: bool) -> None:
+    """Show a recording as if it were now, until a signal comes or the only viewer leaves. Raises as `run`."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    with _listener(config, place) as sockets:
+        asyncio.run(_replay(config, place, program, recording, sockets, speed=speed, loop=loop))
 
 
 def check_kernel() -> None:
@@ -162,25 +181,65 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
+        ThreadPoolExecutor(1, "recorder") as writer,
+        contextlib.ExitStack() as files,
     ):
+        recording = None
+        if place.record is not None:
+            about = About(socket.gethostname(), program, time.time())
+            recording = files.enter_context(recorder(place.record, about))
         group, admin_group = config.access.group, config.access.admin_group
         server = Server(hub, program, pipeline.want_names, updates, group, acts=acts, admin_group=admin_group)
-        for executor in (reader, thread):
+        for executor in (reader, thread, *((writer,) if recording else ())):
             executor.submit(int).result()
         collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)
         ticker = Ticker(hub, collector, thread)
-        async with asyncio.TaskGroup() as tasks:
-            ticking = tasks.create_task(ticker.run())
-            serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
-            serving.add_done_callback(lambda _done: ticking.cancel())
-            for number in STOP_SIGNALS:
-                asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-            notify("READY=1")
-            log.info("ready, %s", place.socket if place.viewer_fd is None else "for one viewer")
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        notify("STOPPING=1")
-        log.info("stopping")
+        beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]
+        await _serve(server, sock, place, beside)
+
+
+async def _serve(
+    server: Server, sock: socket.socket, place: Place, beside: Iterable[Coroutine[Any, Any, None]]
+) -> None:
+    """Serve until a signal comes or the only viewer leaves; what runs beside it ends then."""
+    async with asyncio.TaskGroup() as tasks:
+        others = [tasks.create_task(each) for each in beside]
+        serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
+        serving.add_done_callback(lambda _done: [each.cancel() for each in others])
+        for number in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        notify("READY=1")
+        log.info("ready, %s", place.socket if place.viewer_fd is None else "for one viewer")
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    notify("STOPPING=1")
+    log.info("stopping")
+
+
+async def _replay(
+    config: Config,
+    place: Place,
+    program: str,
+    recording: Recording,
+    sock: socket.socket,
+    *,
+    speed: float,
+    loop: bool,
+) -> None:
+    hub = Hub()
+    with Updates(lambda tell: Update(config.geoip, tell)) as updates, ThreadPoolExecutor(1, "reader") as thread:
+        thread.submit(int).result()
+        player = Player(recording, hub, thread, speed=speed, loop=loop)
+        server = Server(
+            hub,
+            program,
+            lambda _addresses: None,  # the names of then are in the recording
+            updates,
+            config.access.group,
+            host=recording.about.host,
+            seek=player.seek,
+        )
+        await _serve(server, sock, place, [player.run()])
 
 
 def make_pipeline(config: Config) -> Pipeline:

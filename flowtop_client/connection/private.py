@@ -21,6 +21,7 @@ STOP_S: Final = 5.0
 """How long the child may take to put things back before it is asked again, and then before it is killed."""
 
 _TAIL: Final = 4096
+_COMMAND: Final = (sys.executable, "-P", "-m", "flowtopd")
 _ROOT: Final = str(Path(__file__).resolve().parents[2])
 
 
@@ -32,10 +33,16 @@ def _environment() -> dict[str, str]:
     return environment
 
 
+def replaying(path: Path, speed: float, *, loop: bool) -> tuple[str, ...]:
+    """The command of a daemon that shows a recording. It reads no configuration: that may be root's alone."""
+    options = ("--config", os.devnull, "--replay", str(path), "--speed", str(speed), *(("--loop",) if loop else ()))
+    return (*_COMMAND, *options)
+
+
 class PrivateDaemon:
     """The child process, and this side of the pair as `viewer`. Raises OSError where it cannot be started."""
 
-    def __init__(self, command: tuple[str, ...] = (sys.executable, "-P", "-m", "flowtopd")) -> None:
+    def __init__(self, command: tuple[str, ...] = _COMMAND) -> None:
         self.viewer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the child
         try:

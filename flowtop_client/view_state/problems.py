@@ -40,6 +40,8 @@ def problems(state: ViewState, now: float) -> tuple[str, ...]:
 def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
     status = snapshot.status
     found = []
+    if snapshot.replay is not None and snapshot.replay.ended and snapshot.replay.trouble:
+        found.append(clean(snapshot.replay.trouble))
     if not status.accounting:
         found.append("accounting is off: new flows have no bytes and rates while nf_conntrack_acct=0")
     if not status.flows and status.tracking is False:

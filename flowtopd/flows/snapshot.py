@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.dimensions import Dimensions
 from flowtopd.flows.index import KeyIndex
+from flowtopd.wire.messages import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,7 @@ class Tick:
     seconds: float
     events_lost: int = 0
     """How often the kernel had to drop events of new flows, since the daemon began."""
+    replay: Replay | None = None
+    """Where in a recording this is, if it is one."""
+    jumps: int = 0
+    """How often somebody has gone to another place of the recording: what is there is shown at once."""

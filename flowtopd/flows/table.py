@@ -114,7 +114,7 @@ def _identified(raw: Columns) -> tuple[Columns, KeyIndex]:
     keys = flow_keys(raw)
     index = KeyIndex(keys)
     if not index.has_duplicates:
-        loopback = _is_loopback(raw["src"]) | _is_loopback(raw["dst"])
+        loopback = is_loopback(raw["src"]) | is_loopback(raw["dst"])
         return raw | {"key": keys, "loopback": loopback}, index
     order = np.lexsort((raw["sampled_s"], keys))
     last_of_key = np.append(keys[order][1:] != keys[order][:-1], True)
@@ -132,7 +132,8 @@ def _add_rates(columns: Columns, old: Columns, counted: Mask) -> None:
         columns[f"{direction}_rate"] = moved / seconds
 
 
-def _is_loopback(address: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def is_loopback(address: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which addresses are in 127.0.0.0/8 or ::1."""
     high, low = address[:, 0], address[:, 1]
     in_127: NDArray[np.bool_] = low >> np.uint64(24) == np.uint64(0xFFFF7F)  # low half of ::ffff:127.0.0.0/104
     in_127 |= low == np.uint64(1)

@@ -15,7 +15,7 @@ from flowtopd.query.joins import NAME_FIELDS, PLACE_FIELDS
 from flowtopd.query.results import Results, Rows
 from flowtopd.query.rows import render
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
-from flowtopd.wire.fields import VIEW_FIELDS, sort_fields
+from flowtopd.wire.fields import RECORDED_FIELD_NAMES, VIEW_FIELDS, sort_fields
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Query, Totals, View
@@ -49,10 +49,14 @@ def check(query: Query) -> None:
         wrong = "offset and limit are not negative"
     elif not MIN_INTERVAL_S <= query.interval <= MAX_INTERVAL_S:
         wrong = f"interval is {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} seconds"
-    elif unknown := [field for field in query.fields if field not in VIEW_FIELDS[query.view]]:
+    elif unknown := [field for field in query.fields if field not in _askable(query.view)]:
         wrong = f"no field {unknown[0]!r:.40}"
     if wrong:
         raise RemoteProtocolError(ErrorCode.FIELD, f"query: {wrong}")
+
+
+def _askable(view: View) -> tuple[str, ...]:
+    return RECORDED_FIELD_NAMES if view is View.FLOWS else VIEW_FIELDS[view]
 
 
 def execute(results: Results, query: Query) -> Page:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
-from flowtopd.query.joins import JOINS
+from flowtopd.query.joins import ADDRESS_JOINS, JOINS, Join
 from flowtopd.query.select import FAMILIES
 
 Rows = NDArray[np.intp]
@@ -32,8 +32,16 @@ def render(
 
     Raises KeyError on an unknown field.
     """
-    columns = [(_unknown if field in hidden else RENDERERS[field])(snapshot, rows) for field in fields]
+    columns = render_columns(snapshot, rows, fields, hidden)
     return [list(values) for values in zip(*columns, strict=True)] if columns else [[] for _row in rows]
+
+
+def render_columns(
+    snapshot: Snapshot, rows: Rows, fields: tuple[str, ...], hidden: Container[str] = frozenset()
+) -> list[list[Any]]:
+    """Return the same as `render`, a list of values for each field."""
+    makers = (_unknown if field in hidden else RENDERERS.get(field) or EXTRAS[field] for field in fields)
+    return [make(snapshot, rows) for make in makers]
 
 
 def address_text(high: int, low: int) -> str:
@@ -134,3 +142,27 @@ def _renderers() -> dict[str, _Render]:
 
 RENDERERS: Final = _renderers()
 """For every flow field of `wire.fields`, the function that makes its values."""
+
+
+def _local(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    at = snapshot.columns["local_at"][rows]
+    pairs = zip(at.tolist(), snapshot.dimensions.addresses["address"][at].tolist(), strict=True)
+    return [address_text(high, low) if number else None for number, (high, low) in pairs]
+
+
+def _scope(at: str) -> _Render:
+    kind, value = ADDRESS_JOINS["scope"]
+    return Join(lambda snapshot, rows: snapshot.dimensions.addresses[kind][snapshot.columns[at][rows]], value).values
+
+
+EXTRAS: Final[dict[str, _Render]] = {
+    "sampled": _value("sampled_s"),
+    "first_seen": _value("first_seen_s"),
+    "command": lambda snapshot, rows: [
+        snapshot.dimensions.owners[number].command for number in snapshot.columns["owner"][rows].tolist()
+    ],
+    "local": _local,
+    "own": _value("own"),
+    **{f"{end}_scope": _scope(f"{end}_at") for end in ("local", "src", "dst")},
+}
+"""For every one of `wire.fields.EXTRA_FIELDS`, the function that makes its values."""

@@ -5,7 +5,7 @@
     flow  ─▶ receive ─┤                         ├─▶ detail, with every tick that is shown
     update ▶ receive ─┤   hear, progress ───────┼─▶ progress
     delete ▶ receive ─┘   hear, done or error ──┴─▶ done, error
-                          answers(newest tick, …)
+    seek  ─▶ receive ─▶ seek                        answers(newest tick, …)
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
@@ -28,6 +28,8 @@ from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import VIEW_FIELDS
 from flowtopd.wire.messages import (
+    MAX_SPEED,
+    MIN_SPEED,
     PROTOCOL_VERSION,
     DaemonMessage,
     Delete,
@@ -40,6 +42,7 @@ from flowtopd.wire.messages import (
     Progress,
     Query,
     Right,
+    Seek,
     Snapshot,
     Status,
     Update,
@@ -56,11 +59,16 @@ MOST_NAMED: Final = 4000
 WantNames = Callable[[list[tuple[int, int]]], None]
 """Told the addresses, as halves of 128 bits, that a viewer sees with names on; must not block."""
 
+TakeSeek = Callable[[Seek], None]
+"""Told what a viewer wants of the recording that is shown."""
+
 _MOST_NEWS: Final = 200
 """Lines about an update that wait for a viewer that does not read."""
 
 _MOST_ENDS: Final = 16
 """Answers to `delete` and `kill` that wait for it."""
+MOST_SECONDS: Final = 1_000_000_000
+"""Farthest that one seek may go."""
 
 _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 
@@ -68,8 +76,17 @@ _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 class Conversation:
     """The state of one session."""
 
-    def __init__(self, server: str, host: str, want_names: WantNames, may: Collection[Right] = ()) -> None:
+    def __init__(
+        self,
+        server: str,
+        host: str,
+        want_names: WantNames,
+        may: Collection[Right] = (),
+        *,
+        seek: TakeSeek | None = None,
+    ) -> None:
         self._may = may
+        self._seek = seek
         self._welcome = Welcome(PROTOCOL_VERSION, server, host, tuple(may))
         self._want_names = want_names
         self._greeted = False
@@ -110,6 +127,11 @@ class Conversation:
             if Right.UPDATE not in self._may:
                 raise RemoteProtocolError(ErrorCode.DENIED, "only root and members of the daemon's group may update")
             self.wants_update = True
+        elif isinstance(message, Seek):
+            if self._seek is None:
+                raise RemoteProtocolError(ErrorCode.STATE, "there is no recording to seek in")
+            _check_seek(message)
+            self._seek(message)
         else:
             self._ask(message)
 
@@ -191,9 +213,19 @@ class Conversation:
             return True
         if self._query is None or self._query.paused:
             return False
+        if newest.tick.jumps != self._shown.tick.jumps:
+            return True
         since_s = newest.tick.snapshot.at.monotonic_s - self._shown.tick.snapshot.at.monotonic_s
         # ticks follow the fastest viewer: a slower one takes the tick that is nearest to its own interval
         return since_s > 0 and since_s >= self._query.interval - pace_s / 2
+
+
+def _check_seek(seek: Seek) -> None:
+    """Raise RemoteProtocolError when the values of a well-formed seek make no sense; NaN is in no range."""
+    if not -MOST_SECONDS <= seek.seconds <= MOST_SECONDS:
+        raise RemoteProtocolError(ErrorCode.FIELD, f"seek: seconds are from -{MOST_SECONDS} to {MOST_SECONDS}")
+    if seek.speed is not None and not MIN_SPEED <= seek.speed <= MAX_SPEED:
+        raise RemoteProtocolError(ErrorCode.FIELD, f"seek: speed is from {MIN_SPEED} to {MAX_SPEED:.0f}")
 
 
 def _snapshots(
@@ -222,6 +254,7 @@ def _snapshots(
             offset=page.offset + start,
             rows=rendered(source.results, query, page.rows[start:end], fields),
             more=end < len(page.rows),
+            replay=source.tick.replay,
         )
 
 

@@ -32,21 +32,27 @@ class Hub:
         self.pace_s = 0.0
         self._rates = RateHistory()
         self._intervals: dict[Callable[[], None], float | None] = {}
+        self._others: set[Callable[[], None]] = set()
         self._changed = asyncio.Event()
 
     @property
     def viewers(self) -> int:
         """How many viewers are connected."""
-        return len(self._intervals)
+        return len(self._intervals) - len(self._others)
 
     @property
     def interval_s(self) -> float | None:
         """The shortest interval that any viewer wants, None when none does."""
         return min((interval for interval in self._intervals.values() if interval is not None), default=None)
 
-    def join(self, wake: Callable[[], None]) -> None:
-        """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet."""
+    def join(self, wake: Callable[[], None], *, viewer: bool = True) -> None:
+        """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet.
+
+        Who wants ticks and is no `viewer` is not counted.
+        """
         self._intervals[wake] = None
+        if not viewer:
+            self._others.add(wake)
 
     def want(self, wake: Callable[[], None], interval_s: float | None) -> None:
         """Note how often this viewer wants a tick; None: not at all for now."""
@@ -57,6 +63,7 @@ class Hub:
     def leave(self, wake: Callable[[], None]) -> None:
         """Remove a viewer."""
         del self._intervals[wake]
+        self._others.discard(wake)
         self._changed.set()
 
     def publish(self, tick: Tick, pace_s: float) -> None:
@@ -71,6 +78,10 @@ class Hub:
         """Drop the newest tick: it is too old to be shown to whoever comes next. What was before is dropped too."""
         self.latest = None
         self._rates.clear()
+
+    def stir(self) -> None:
+        """Have who waits in `changed` look again."""
+        self._changed.set()
 
     async def changed(self) -> None:
         """Wait until viewers came, went, or want something else."""

@@ -5,19 +5,24 @@ import logging
 import socket
 from functools import partial
 
+from flowtopd.flows.snapshot import Snapshot
 from flowtopd.session.access import Peer, may_change, peer
-from flowtopd.session.acts import Acts
-from flowtopd.session.conversation import Conversation, WantNames
+from flowtopd.session.acts import Acts, Tell
+from flowtopd.session.conversation import Conversation, TakeSeek, WantNames
 from flowtopd.session.hub import Hub
 from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
-from flowtopd.wire.messages import Right
+from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
+from flowtopd.wire.messages import Delete, Kill, Right
 
 log = logging.getLogger(__name__)
 
 
 class Server:
-    """Makes a session of every connection. Members of `group` may update, those of `admin_group` may act on flows."""
+    """Makes a session of every connection. Members of `group` may update, those of `admin_group` may act on flows.
+
+    Without `acts`, as for a recording, nobody may.
+    """
 
     def __init__(
         self,
@@ -27,16 +32,19 @@ class Server:
         updates: Updates,
         group: str,
         *,
-        acts: Acts,
+        acts: Acts | None = None,
         admin_group: str = "",
+        host: str | None = None,
+        seek: TakeSeek | None = None,
     ) -> None:
         self._hub = hub
         self._program = program
         self._want_names = want_names
         self._updates = updates
         self._acts = acts
-        self._groups = {Right.UPDATE: group, Right.ACT: admin_group}
-        self._host = socket.gethostname()
+        self._groups = {Right.UPDATE: group} | ({} if acts is None else {Right.ACT: admin_group})
+        self._host = socket.gethostname() if host is None else host
+        self._seek = seek
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve everybody who connects, until cancelled. Sessions end with it."""
@@ -67,12 +75,16 @@ class Server:
         who = peer(writer.get_extra_info("socket"))
         log.debug("viewer of uid %d, pid %d", who.uid, who.pid)
         may = self._rights(who)
-        conversation = Conversation(self._program, self._host, self._want_names, may)
+        conversation = Conversation(self._program, self._host, self._want_names, may, seek=self._seek)
         try:
-            ask_act = partial(self._acts.ask, who, may)
+            ask_act = _refuse if self._acts is None else partial(self._acts.ask, who, may)
             await serve_viewer(reader, writer, self._hub, self._updates, conversation, ask_act=ask_act)
         except Exception:  # a mistake of ours in one session must not end the others
             log.exception("session of uid %d, pid %d failed", who.uid, who.pid)
 
     def _rights(self, who: Peer) -> tuple[Right, ...]:
         return tuple(right for right, group in self._groups.items() if may_change(who, group))
+
+
+def _refuse(_wanted: Delete | Kill, _snapshot: Snapshot | None, _tell: Tell) -> None:
+    raise RemoteProtocolError(ErrorCode.DENIED, "these flows are a recording: nothing can be done about them")

@@ -27,6 +27,7 @@ from flowtopd.wire.messages import (
     Message,
     Progress,
     Query,
+    Seek,
     Snapshot,
     Update,
     ViewerMessage,
@@ -136,12 +137,12 @@ def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, An
     return {kind.TYPE: _parser(kind) for kind in kinds}
 
 
-_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update))
+_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update, Seek))
 _FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Done, Progress, Error))
 
 
 def _as_map(value: Any) -> dict[str, Any]:
-    """Shallow dataclass to map; nested messages (status, totals) are one level deep."""
+    """Shallow dataclass to map; nested messages (status, totals, replay) are one level deep."""
     pairs = {}
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)

@@ -49,3 +49,7 @@ class RemoteProtocolError(Exception):
         self.code = code
         self.message = message
         self.offset = offset
+
+
+class RecordingError(Exception):
+    """A recording that cannot be played, or not from here on. A line for a person."""

@@ -115,6 +115,22 @@ END_FIELDS: Final = (
 )
 """What a detail has of each end."""
 
+
+EXTRA_FIELDS: Final = (
+    Field("sampled", Kind.FLOAT, "when the kernel was asked, monotonic seconds"),
+    Field("first_seen", Kind.FLOAT, "when the daemon saw it first, Unix seconds"),
+    Field("command", Kind.TEXT, "command line of the process"),
+    Field("local", Kind.TEXT, "address of the end that is this host or in its LAN"),
+    Field("local_scope", Kind.TEXT, "what that address is: host, lan, uplink, remote or group"),
+    Field("src_scope", Kind.TEXT, "the same of the source"),
+    Field("dst_scope", Kind.TEXT, "the same of the destination"),
+    Field("own", Kind.BOOL, "a lookup of the daemon itself"),
+)
+"""Fields of a flow that are given only to who asks for them by name: what a recording needs beside the others."""
+
+RECORDED_FIELDS: Final = (*FLOW_FIELDS, *EXTRA_FIELDS)
+RECORDED_FIELD_NAMES: Final = tuple(field.name for field in RECORDED_FIELDS)
+
 GROUP_FIELDS: Final = (
     Field("key", Kind.TEXT, "what tells this group from the others, stable as long as it is there"),
     Field("filter", Kind.TEXT, "a filter that means the flows of this group"),

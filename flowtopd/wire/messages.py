@@ -11,6 +11,7 @@
              ◀───────────────  done | error
       update ───────────────▶
              ◀───────────────  progress  until one has `ended`
+      seek   ───────────────▶            of a daemon that shows a recording
 
 Rules: a field's annotation is its type on the wire (the codec checks it), a default makes it optional.
 Nothing here knows sockets, numpy or the kernel.
@@ -26,6 +27,10 @@ PROTOCOL_VERSION: Final = 1
 
 MIN_INTERVAL_S: Final = 0.1
 MAX_INTERVAL_S: Final = 3600.0
+
+MIN_SPEED: Final = 0.1
+MAX_SPEED: Final = 100.0
+"""How fast a recording may be shown, in seconds of it a second."""
 
 
 class View(StrEnum):
@@ -131,6 +136,20 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Seek:
+    """Show another place of the recording, or show it in another way; all viewers see what one of them has chosen.
+
+    `seconds` and `samples` move forward, or back below 0. `paused` and `speed` stay as they are where they are None.
+    """
+
+    TYPE: ClassVar = "seek"
+    seconds: float = 0.0
+    samples: int = 0
+    paused: bool | None = None
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The answer to a good `hello`. `server` is free text, `host` the name of the daemon's machine.
 
@@ -179,11 +198,28 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """Where in a recording a snapshot stands. `position` and `duration` are in seconds since it began.
+
+    `ended`: nothing comes any more, unless somebody seeks. `trouble`: why it ends before it should, in a line for a
+    person; empty while all is well.
+    """
+
+    position: float
+    duration: float
+    speed: float
+    paused: bool
+    ended: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The window of one tick. `interval`: seconds between its two samples, None on the first one.
 
     `rows` hold values in the order of `fields`; `offset` is the index of the first row. A long window
-    comes in parts: all carry the same `tag` and `seq`, and `more` is true on all but the last.
+    comes in parts: all carry the same `tag` and `seq`, and `more` is true on all but the last. `replay` is there
+    where this is a recording, and `time` is that of the recording then.
     """
 
     TYPE: ClassVar = "snapshot"
@@ -198,6 +234,7 @@ class Snapshot:
     offset: int
     rows: list[list[Any]]
     more: bool = False
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +292,6 @@ class Error:
     offset: int | None = None
 
 
-ViewerMessage = Hello | Query | FlowRequest | Delete | Kill | Update
+ViewerMessage = Hello | Query | FlowRequest | Delete | Kill | Update | Seek
 DaemonMessage = Welcome | Snapshot | Detail | Done | Progress | Error
 Message = ViewerMessage | DaemonMessage

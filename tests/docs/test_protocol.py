@@ -15,7 +15,7 @@ import pytest
 
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, FLOW_FIELDS, Field
+from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, EXTRA_FIELDS, FLOW_FIELDS, Field
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
@@ -23,6 +23,8 @@ from flowtopd.wire.messages import (
     Error,
     Hello,
     Query,
+    Replay,
+    Seek,
     Snapshot,
     Status,
     Totals,
@@ -62,12 +64,15 @@ def documented_fields(text: str) -> list[tuple[str, str]]:
     return out
 
 
-@pytest.mark.parametrize(
-    ("heading", "fields"),
-    [("Fields of a flow", FLOW_FIELDS), ("Details of a flow", DETAIL_FIELDS), ("Ends of a flow", END_FIELDS)],
-)
-def test_the_fields_of_a_flow_are_the_codes(heading: str, fields: tuple[Field, ...]) -> None:
+@pytest.mark.parametrize(("heading", "fields"), [("Details of a flow", DETAIL_FIELDS), ("Ends of a flow", END_FIELDS)])
+def test_the_fields_of_a_detail_are_the_codes(heading: str, fields: tuple[Field, ...]) -> None:
     assert rows(section(heading)) == [[f"`{field.name}`", field.kind, field.doc] for field in fields]
+
+
+def test_the_fields_of_a_flow_are_the_codes() -> None:
+    fields, extras = section("Fields of a flow").split("Some more")
+    for text, declared in ((fields, FLOW_FIELDS), (extras, EXTRA_FIELDS)):
+        assert rows(text) == [[f"`{field.name}`", field.kind, field.doc] for field in declared]
 
 
 def test_the_error_codes_are_the_codes() -> None:
@@ -81,19 +86,23 @@ def test_the_messages_are_the_codes(side: str, messages: Any) -> None:
 
 
 def test_the_defaults_are_the_codes() -> None:
-    query = Query()
-    documented = {cells[1].strip("`"): cells[3] for cells in rows(section("Messages from a viewer")) if cells[3]}
-    for name, text in documented.items():
-        if name in {"client", "families"}:
-            continue
-        value = getattr(query, name)
-        plain = list(value) if isinstance(value, tuple) else value
-        assert text.strip("`") == ("nil" if plain is None else json.dumps(plain)), name
+    made: dict[str, ViewerMessage] = {"query": Query(), "seek": Seek()}
+    text = section("Messages from a viewer")
+    for (message, field), cells in zip(documented_fields(text), rows(text), strict=True):
+        if message in made and field != "families":
+            value = getattr(made[message], field)
+            plain = list(value) if isinstance(value, tuple) else value
+            assert cells[3].strip("`") == ("nil" if plain is None else json.dumps(plain)), (message, field)
 
 
 def test_status_is_described_in_full() -> None:
     described = section("Messages from the daemon").split("`status`: ")[1].split("\n\n")[0]
     assert re.findall(r"`(\w+)`", described) == [field.name for field in dataclasses.fields(Status)]
+
+
+def test_replay_is_described_in_full() -> None:
+    described = section("Messages from the daemon").split("`replay`: ")[1].split("`time`")[0]
+    assert re.findall(r"`(\w+)`", described) == [field.name for field in dataclasses.fields(Replay)]
 
 
 def test_the_version_is_the_codes() -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,10 +13,16 @@ import pytest
 from flowtop_client.batch import Format
 from flowtop_client.cli import DEFAULT_SOCKET, main, parse
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
+from flowtopd.replay.recorder import sample_of
 from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.fields import EXTRA_FIELDS
 from flowtopd.wire.messages import Error, Family, View
+from flowtopd.wire.recording_file import DEMO, open_recording
+from testbed.netns import wait_until
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import flow, refusing
+from tests.flowtopd.batches import Flow, tick
+from tests.flowtopd.wire.recorded import written
 
 P = ProtocolGroup
 SHORT = (
@@ -41,7 +48,7 @@ SHORT = (
 LONG = (
     *("--ipv4", "--ipv6", "--tcp", "--udp", "--dccp", "--icmp", "--sctp", "--no-dns", "--no-geoip", "--show-src"),
     *("--bits", "--interval", "--csv", "--text", "--sort", "--limit", "--socket", "--standalone", "--loopback"),
-    "--update",
+    *("--update", "--record", "--replay", "--demo", "--speed"),
 )
 FLOWTOP = [sys.executable, "-m", "flowtop_client"]
 
@@ -129,6 +136,15 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
         (["--limit", "1.5"], "'1.5' is no number of rows"),
         (["--json", "--csv"], "not allowed with"),
         (["--standalone", "--socket", "/x"], "a private daemon has no socket"),
+        (["--replay", "/x", "--socket", "/x"], "a recording is shown without a daemon"),
+        (["--demo", "--standalone"], "a recording is shown without a daemon"),
+        (["--demo", "-u"], "a recording is shown without a daemon"),
+        (["--demo", "--replay", "/x"], "not allowed with"),
+        (["--record", "/x", "--replay", "/x"], "not allowed with"),
+        (["--record", "/x", "--json"], "`flowtop --replay FILE --json`"),
+        (["--speed", "2"], "--speed is that of --replay FILE or --demo"),
+        (["--demo", "--speed", "0"], "--speed: '0' is no speed from 0.1 to 100"),
+        (["--demo", "--speed", "nan"], "'nan' is no speed"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_hint(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,3 +402,87 @@ def test_batch_output_never_imports_the_screen(make_daemon: MakeDaemon) -> None:
     body = "\n".join(line.strip() for line in program.splitlines())
     arguments = ["--once", "--json", "--socket", make_daemon().path]
     subprocess.run([sys.executable, "-c", body, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+# recordings
+
+
+def test_a_recording_is_an_option_and_the_demo_is_one() -> None:
+    given = parse(["--replay", "x.flowtop", "--speed", "2.5"], terminal=True)
+    assert (given.replay, given.speed, given.record) == (Path("x.flowtop"), 2.5, None)
+    assert parse(["--demo"], terminal=True).replay == DEMO
+    assert parse(["--record", "x"], terminal=True).record == Path("x")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"nothing of ours", "this is no recording of flowtop"),
+        (written([]), "there is nothing in it"),
+    ],
+    ids=["absent", "other", "empty"],
+)
+def test_a_file_that_cannot_be_shown_is_one_line(
+    content: bytes | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.flowtop"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["--replay", str(path), "--json"]) == 1
+    assert capsys.readouterr().err == f"flowtop: {path}: {why}\n"
+
+
+def test_a_recording_is_shown_by_a_private_daemon_without_root(tmp_path: Path) -> None:
+    """The real one, as the user nobody: neither the kernel nor any file but the recording is needed."""
+    path = tmp_path / "x.flowtop"
+    path.write_bytes(written([sample_of(tick(Flow()), 0.0), sample_of(tick(Flow(), Flow(sport=7, ctid=2)), 0.2)]))
+    done = replayed(path, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    snapshots = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [len(each["flows"]) for each in snapshots] == [1, 2]
+    assert snapshots[0]["flows"][0]["dst"] == "1.1.1.1"
+    assert snapshots[0]["host"] == "router"
+
+
+def test_a_cut_recording_plays_to_the_break_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.flowtop"
+    path.write_bytes(written([sample_of(tick(Flow()), 0.0), sample_of(tick(Flow(sport=7, ctid=2)), 0.2)])[:-3])
+    done = replayed(path, "--json")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert re.fullmatch(r"flowtop: the recording is broken at byte \d+, after 0.0 s: it is cut there\n", done.stderr)
+
+
+def test_the_demo_shows_devices_names_and_processes() -> None:
+    done = replayed(DEMO, "--json", "--all", "--once", option="--demo")
+    assert done.returncode == 0, done.stderr
+    flows = json.loads(done.stdout)["flows"]
+    assert {"laptop", "living-room-tv", "router"} <= {flow["device"] for flow in flows}
+    assert {"unbound"} <= {flow["process"] for flow in flows}
+    assert "cache7.video.example" in {flow["dst_name"] for flow in flows}
+    assert DEMO.stat().st_size < 200_000
+
+
+def replayed(path: Path, *options: str, option: str = "--replay") -> subprocess.CompletedProcess[str]:
+    """Run the viewer with nobody's rights, where it can read the program."""
+    argv = [*FLOWTOP, option, *([str(path)] if option == "--replay" else []), "-t", "0.1", *options]
+    if os.geteuid() == 0:
+        path.chmod(0o644)
+        argv = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", *argv]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_recording_ends_with_ctrl_c_and_a_word_about_it(make_daemon: MakeDaemon, tmp_path: Path) -> None:
+    daemon = make_daemon([flow(1, **dict.fromkeys(field.name for field in EXTRA_FIELDS))])
+    path = tmp_path / "x.flowtop"
+    with subprocess.Popen(
+        [*FLOWTOP, "--record", str(path), "--socket", daemon.path], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as flowtop:
+        wait_until(lambda: path.exists() and path.stat().st_size > len(written([])) + 20)
+        flowtop.send_signal(signal.SIGINT)
+        assert flowtop.wait(20) == 0
+        assert flowtop.stderr is not None
+        assert re.search(rb"x.flowtop: 1 snapshots of up to 1 flows in 0 s, \d+ bytes\n", flowtop.stderr.read())
+    with open_recording(path) as recording:
+        assert (len(recording), recording.trouble) == (1, "")

@@ -156,3 +156,41 @@ def test_an_update_on_a_terminal_has_a_bar(geoip: Path, mirror: Mirror) -> None:
         held.set()
         terminal.wait_for(f"country: 0.0 MB of 2023-11-14 from {mirror.host}")
         assert terminal.exit_status() == 0
+
+
+# recordings
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--record", "/x", "--replay", "/x"), "--record and --replay"),
+        (("--replay", "/x", "--speed", "0"), "argument --speed: '0' is no speed from 0.1 to 100"),
+    ],
+)
+def test_a_mistake_about_recordings_is_a_line_and_status_2(options: tuple[str, ...], said: str) -> None:
+    run = flowtopd(*options)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"flowtopd: {said}")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file or directory"), (b"nonsense", "this is no recording of flowtop")]
+)
+def test_what_cannot_be_replayed_is_one_line(content: bytes | None, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.flowtop"
+    if content is not None:
+        path.write_bytes(content)
+    run = flowtopd("--replay", path, "--socket", tmp_path / "sock")
+    assert (run.returncode, lines_of(run)) == (1, [f"flowtopd: {path}: {why}"])
+    assert not (tmp_path / "sock").exists()
+
+
+@pytest.mark.kernel
+def test_a_recording_that_is_there_is_not_written_over(namespace: Namespace, tmp_path: Path) -> None:
+    path = tmp_path / "x.flowtop"
+    path.write_text("dear")
+    run = flowtopd("--runtime-dir", tmp_path / "run", "--record", path, namespace=namespace)
+    assert run.returncode == 1
+    assert lines_of(run) == [f"flowtopd: {path} is there already", "hint: a recording is never written over"]
+    assert path.read_text() == "dear"

@@ -7,7 +7,7 @@ from flowtop_client.view_state.moves import complained, heard, lost, received
 from flowtop_client.view_state.place import Crumb
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, View
+from flowtopd.wire.messages import Family, Replay, View
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -142,3 +142,11 @@ def test_a_group_that_is_gone_says_the_way_back() -> None:
 
 def test_a_view_of_places_without_geoip_says_how_to_switch_it_on() -> None:
     assert empty_reason(ViewState(view=View.COUNTRIES, geoip=False))[1] == "G switches them on."
+
+
+def test_a_recording_that_ends_before_it_should_says_why_at_its_end() -> None:
+    state = seen()
+    assert state.snapshot is not None
+    replay = Replay(position=3.0, duration=3.0, speed=1.0, paused=False, ended=True, trouble="broken at byte 7")
+    for shown, said in ((replay, ("broken at byte 7",)), (replace(replay, ended=False), ())):
+        assert problems(replace(state, snapshot=replace(state.snapshot, replay=shown)), NOW) == said

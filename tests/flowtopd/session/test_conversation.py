@@ -1,5 +1,6 @@
 """Sessions as conversations: what the viewer says, what it hears."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from flowtopd.session.conversation import ROWS_A_PART, Conversation, WantNames
 from flowtopd.session.hub import Published
 from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
-from flowtopd.wire.fields import DETAIL_FIELDS, ENDS, FLOW_FIELD_NAMES
+from flowtopd.wire.fields import DETAIL_FIELDS, ENDS, FLOW_FIELD_NAMES, RECORDED_FIELD_NAMES
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
@@ -24,8 +25,11 @@ from flowtopd.wire.messages import (
     FlowRequest,
     Hello,
     Query,
+    Replay,
     Right,
+    Seek,
     Snapshot,
+    View,
     Welcome,
 )
 from tests.flowtopd.batches import Flow, batch, joined, moment, tick
@@ -352,3 +356,56 @@ def test_what_a_viewer_does_not_want_to_see_is_null(query: Query, shown: list[st
     (answer,) = heard(conversation, replace(FIRST, snapshot=taken))
     assert isinstance(answer, Snapshot)
     assert answer.rows == [shown]
+
+
+def seeking() -> tuple[Conversation, list[Seek]]:
+    wanted: list[Seek] = []
+    conversation = Conversation("", "", _nobody, seek=wanted.append)
+    conversation.receive(HELLO)
+    heard(conversation)
+    return conversation, wanted
+
+
+def test_a_seek_is_passed_on() -> None:
+    conversation, wanted = seeking()
+    conversation.receive(Seek(seconds=-10.0, paused=True))
+    assert wanted == [Seek(seconds=-10.0, paused=True)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [Seek(seconds=math.nan), Seek(seconds=math.inf), Seek(seconds=-2e9), Seek(speed=0.0), Seek(speed=1000.0)],
+)
+def test_a_seek_that_makes_no_sense_ends_the_session(wrong: Seek) -> None:
+    conversation, wanted = seeking()
+    with pytest.raises(RemoteProtocolError) as caught:
+        conversation.receive(wrong)
+    assert (caught.value.code, wanted) == (ErrorCode.FIELD, [])
+
+
+def test_where_there_is_no_recording_a_seek_is_out_of_place() -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        greeted().receive(Seek())
+    assert caught.value.code is ErrorCode.STATE
+
+
+def test_another_place_of_a_recording_is_shown_at_once_and_says_where_it_is() -> None:
+    conversation, _ = seeking()
+    conversation.receive(Query(interval=5.0))
+    heard(conversation, FIRST)
+    assert heard(conversation, later(0.1)) == []
+    where = Replay(position=3.0, duration=60.0, speed=1.0, paused=False, ended=False)
+    (answer,) = heard(conversation, replace(later(0.2), jumps=1, replay=where))
+    assert isinstance(answer, Snapshot)
+    assert answer.replay == where
+
+
+def test_the_fields_of_a_recording_are_given_to_who_asks_for_them() -> None:
+    conversation = greeted()
+    conversation.receive(Query(fields=RECORDED_FIELD_NAMES))
+    (answer,) = heard(conversation, FIRST)
+    assert isinstance(answer, Snapshot)
+    flow = dict(zip(answer.fields, answer.rows[0], strict=True))
+    assert (flow["sampled"], flow["own"], flow["local"], flow["src_scope"]) == (10.0, False, None, "remote")
+    with pytest.raises(RemoteProtocolError):
+        conversation.receive(Query(view=View.HOSTS, sort="key", fields=("sampled",)))

@@ -61,3 +61,22 @@ def test_the_rates_of_the_ticks_before_are_kept_until_nobody_looks() -> None:
     assert len(rates) == 3
     hub.clear()
     assert len(rates) == 0
+
+
+def test_who_wants_ticks_and_is_no_viewer_is_not_counted() -> None:
+    hub = Hub()
+    hub.join(nothing, viewer=False)
+    hub.want(nothing, 1.0)
+    assert (hub.viewers, hub.interval_s) == (0, 1.0)
+    hub.leave(nothing)
+    assert (hub.viewers, hub.interval_s) == (0, None)
+
+
+def test_who_waits_can_be_stirred() -> None:
+    async def run() -> None:
+        hub = Hub()
+        hub.stir()
+        async with asyncio.timeout(10):
+            await hub.changed()
+
+    asyncio.run(run())

@@ -26,6 +26,8 @@ from flowtopd.wire.messages import (
     Message,
     Progress,
     Query,
+    Replay,
+    Seek,
     Snapshot,
     Status,
     Totals,
@@ -75,6 +77,8 @@ VIEWER: list[ViewerMessage] = [
     Delete(id="0123456789abcdef"),
     Kill(id=""),
     Update(),
+    Seek(),
+    Seek(seconds=-10.0, samples=3, paused=True, speed=2.5),
 ]
 
 DAEMON: list[DaemonMessage] = [
@@ -103,6 +107,7 @@ DAEMON: list[DaemonMessage] = [
         offset=100,
         rows=[],
         more=True,
+        replay=Replay(position=1.5, duration=60.0, speed=2.0, paused=True, ended=False, trouble="broken"),
     ),
     Detail(id="1", flow={"src": "192.0.2.1", "sport": None}),
     Welcome(version=1, server="", host="", may=("update", "act")),
