@@ -40,7 +40,6 @@ ARRIVAL_LIMIT_S: Final = 3.0
 
 _KERNEL: Final = KernelState(accounting=True, timestamps=True, max=None, tracking=None)
 _PUBLIC: Final = (int(IPv4Address("11.0.0.0")), int(IPv4Address("99.255.255.255")))
-_ROUNDS: Final = 12
 _TICK_S: Final = 0.5
 
 
@@ -97,7 +96,47 @@ def steady(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
 
 def arrival(_namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """Flows to addresses that nobody has seen: how long until their countries are known, and what ticks cost then."""
-    ratios: list[float] = []
+    found, findable = _alone(flows)
+    known_s = next((seconds for seconds, count in found if count >= findable), None)
+    ratios = _beside_bare(flows, 5 if quick else 10)
+    label = f"{thousands(flows)} addresses that are new"
+    return [
+        Measured(
+            f"{label}: until the countries of all are known",
+            "never" if known_s is None else f"{known_s:.1f} s",
+            f"≤ {ARRIVAL_LIMIT_S:g} s",
+            good=known_s is not None and known_s <= ARRIVAL_LIMIT_S,
+            remark=f"{thousands(findable)} have one; a tick every second",
+        ),
+        _ratio(f"{label}: enriched tick / bare tick, the largest", max(ratios), ARRIVAL_LIMIT, f"of {len(ratios)}"),
+    ]
+
+
+def _alone(flows: int) -> tuple[list[tuple[float, int]], int]:
+    """Tick every second; return when how many countries were known, and how many there are."""
+    with _arrived(flows) as both:
+        began_s, taken_at = time.perf_counter(), []
+        for _ in range(5):
+            tick_s, taken = _tick(both.full)
+            taken_at.append((time.perf_counter() - began_s, taken))
+            time.sleep(max(0.0, 1.0 - tick_s))
+        return [(seconds, _found(taken)) for seconds, taken in taken_at], _findable(taken)
+
+
+def _beside_bare(flows: int, rounds: int) -> list[float]:
+    """Ticks with and without enrichment in turns, from the arrival on."""
+    ratios = []
+    with _arrived(flows) as both:
+        for _ in range(rounds):
+            (bare_s, _), (full_s, _) = _tick(both.bare), _tick(both.full)
+            ratios.append(full_s / bare_s)
+            time.sleep(max(0.0, 1.0 - bare_s - full_s))
+    return ratios
+
+
+@contextmanager
+def _arrived(flows: int) -> Iterator[_Collectors]:
+    """Collectors that know a table of so many flows, to which as many strangers have come since."""
     with Namespace() as namespace:
         namespace.account()
         namespace.track()
@@ -108,26 +147,7 @@ def arrival(_namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]
                 both.full.tick()
                 time.sleep(_TICK_S)
             inject(namespace, _strangers(flows))
-            began_s, at = time.perf_counter(), []
-            for _ in range(_ROUNDS // 2 if quick else _ROUNDS):
-                (bare_s, _), (full_s, taken) = _tick(both.bare), _tick(both.full)
-                ratios.append(full_s / bare_s)
-                at.append((time.perf_counter() - began_s, taken))
-                time.sleep(max(0.0, _TICK_S - bare_s - full_s))
-            findable = _findable(taken)
-            known_s = next((seconds for seconds, then in at if _found(then) >= findable), None)
-    label = f"{thousands(flows)} addresses that are new"
-    late = f"{known_s:.1f} s" if known_s is not None else "never"
-    return [
-        Measured(
-            f"{label}: until the countries of all are known",
-            late,
-            f"≤ {ARRIVAL_LIMIT_S:g} s",
-            good=known_s is not None and known_s <= ARRIVAL_LIMIT_S,
-            remark=f"{thousands(findable)} have one; a tick every {_TICK_S} s, beside a bare one",
-        ),
-        _ratio(f"{label}: enriched tick / bare tick, the largest", max(ratios), ARRIVAL_LIMIT, f"of {len(ratios)}"),
-    ]
+            yield both
 
 
 def _strangers(count: int) -> Iterator[Entry]:

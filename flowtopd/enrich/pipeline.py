@@ -31,7 +31,7 @@ from flowtopd.flows.snapshot import Snapshot
 
 DNS: Final = 53
 
-_ENDS: Final = (("src", "src_at"), ("dst", "dst_at"), ("reply_src", "reply_src_at"))
+_POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "local_at")
 _ROOM: Final = 16_384
 
 
@@ -112,12 +112,12 @@ class Pipeline:
         if self._directory.size + len(self._ledger.owners.values) < self._compact_at:
             return
         used = np.zeros(self._directory.size, np.bool_)
-        for at in (*(at for _, at in _ENDS), "local_at"):
+        for at in _POINTERS:
             used[draft[at]] = True
         mapping = self._directory.compact(used)
         if mapping is None:
             return
-        for at in (*(at for _, at in _ENDS), "local_at"):
+        for at in _POINTERS:
             draft.replace(at, mapping)
         self._ledger.compact(draft)
         self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
@@ -136,11 +136,17 @@ class Pipeline:
 
 
 def _locate(draft: Draft, directory: Directory) -> None:
-    """Give every new flow the rows of its addresses."""
+    """Give every new flow the rows of its addresses. Who answers is mostly the one that was called."""
     if len(draft.new):
-        ids = directory.rows(np.concatenate([draft.flows[end][draft.new] for end, _ in _ENDS]))
-        for (_, at), part in zip(_ENDS, np.split(ids, len(_ENDS)), strict=True):
-            draft.write(at, draft.new, part)
+        src, dst, reply_src = (draft.flows[end][draft.new] for end in ("src", "dst", "reply_src"))
+        moved = np.flatnonzero((reply_src != dst).any(axis=1))
+        src_at, dst_at, moved_at = np.split(
+            directory.rows(np.concatenate((src, dst, reply_src[moved]))), (len(src), 2 * len(src))
+        )
+        reply_src_at = dst_at.copy()
+        reply_src_at[moved] = moved_at
+        for name, column in (("src_at", src_at), ("dst_at", dst_at), ("reply_src_at", reply_src_at)):
+            draft.write(name, draft.new, column)
 
 
 def _face(draft: Draft, rows: Rows, where: NDArray[np.uint8]) -> None:
