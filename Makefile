@@ -4,7 +4,7 @@ DESTDIR ?=
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup run test check bench install uninstall
+.PHONY: help setup run test check bench screenshots install uninstall
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -28,8 +28,14 @@ check: setup ## what can be said without running the program: format, lint, type
 bench: setup ## the numbers, measured on real kernel tables (as root)
 	$(BIN)/python -m bench $(ARGS)
 
+screenshots: setup ## pictures of the viewer for the README, into docs/screenshots
+	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
+
 install: ## into PREFIX (/usr/local), below DESTDIR if that is set
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
 
-uninstall: ## remove what install has put there
+unscreenshots: setup ## pictures of the viewer for the README, into docs/screenshots
+	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
+
+install: ## remove what install has put there
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall

@@ -6,7 +6,6 @@
 A text is tested once for each different record, not once for each flow. What is unknown fits nothing but `not`.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import and_, ge, gt, le, lt, or_
@@ -26,7 +25,7 @@ from flowtopd.query.sort import SORT_KEYS
 from flowtopd.wire.filter_fields import FILTER_FIELDS, Of, Side
 from flowtopd.wire.filter_syntax import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span
 from flowtopd.wire.messages import Family
-from flowtopd.wire.regex import Regex
+from flowtopd.wire.regex import Regex, glob
 
 MOST_STEPS: Final = 2_000_000
 """Of regular expressions in one filter, some 0.3 s: the like of it is not met by accident. See `wire.regex`."""
@@ -126,10 +125,7 @@ def _test(op: Op, wanted: str) -> Test:
 
 def _like(wanted: str) -> Test:
     """Equal, where * stands for anything and ? for one character."""
-    if not re.search(r"[*?]", wanted):
-        return wanted.__eq__
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in wanted)
-    return _searching(Regex(f"^{''.join(parts)}$"))
+    return _searching(glob(wanted)) if set(wanted) & set("*?") else wanted.__eq__
 
 
 def _searching(regex: Regex) -> Test:
@@ -271,6 +267,8 @@ def _numbers(snapshot: Snapshot, field: str, side: Side | None) -> Iterator[NDAr
             else:
                 for name in ("sport", "dport", "reply_sport", "reply_dport"):
                     yield np.where(has, snapshot.columns[name], np.nan)
+        case "flows":
+            yield np.ones(snapshot.size)
         case "duration":
             yield np.maximum(snapshot.at.wall_s - SORT_KEYS["start"](snapshot, everything) * 1e-9, 0.0)
         case "service_port":

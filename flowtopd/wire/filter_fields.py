@@ -89,6 +89,7 @@ FILTER_FIELDS: Final = {
         FilterField("mark", Of.NUMBER, "connection mark"),
         FilterField("zone", Of.NUMBER, "conntrack zone"),
         FilterField("id", Of.TEXT, "the flow's id, as in JSON"),
+        FilterField("flows", Of.NUMBER, "of a group, how many flows it has; of a flow 1"),
     )
 }
 """Every field by its name."""

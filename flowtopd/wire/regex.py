@@ -24,6 +24,7 @@ Rules
 4. For one thread at a time.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -199,3 +200,9 @@ class Regex:
                     left.extend(targets[at])
         self.steps += len(reached)
         return reached
+
+
+def glob(wanted: str) -> Regex:
+    """The expression of a whole text in which * stands for anything and ? for one character."""
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in wanted)
+    return Regex(f"^{''.join(parts)}$")

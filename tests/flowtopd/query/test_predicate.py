@@ -37,6 +37,8 @@ def rows(snapshot: Snapshot) -> list[Row]:
             row[str(side)] = address_text(*addresses["address"][at].tolist()) if at else None
             row[f"{side}_name"] = snapshot.dimensions.names[addresses["name"][at]]
             row |= {f"{side}_{name}": getattr(place, name) for name in ("country", "city", "asn", "org")}
+    for row in found:
+        row["flows"] = 1
     for side in Side:
         for row, at in zip(found, rows_at(snapshot, side).tolist(), strict=True):
             row[f"{side}_scope"] = _SCOPES[addresses["where"][at]]
