@@ -246,7 +246,7 @@ def record(path: Path, directory: Path) -> None:
 def edited(sample: Sample, shift_s: float, at_s: float) -> Sample:
     """The sample without what belongs to this machine, and with the places of the servers."""
     rows = [dict(zip(sample.columns, row, strict=True)) for row in zip(*sample.columns.values(), strict=True)]
-    kept = [_edited(row, shift_s) for row in rows if row["dst"] != "203.0.113.2" and row["proto"] in {"tcp", "udp"}]
+    kept = [_edited(row, shift_s) for row in rows if row["dst"] in SERVERS and row["proto"] in {"tcp", "udp"}]
     columns = {name: [row[name] for row in kept] for name in sample.columns}
     status = sample.status | {"flows": len(kept), "max": 65_536, "events_lost": 0, "tick_seconds": 0.004}
     return replace(sample, at_s=at_s, time=sample.time + shift_s, status=status, columns=columns)

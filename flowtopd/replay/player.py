@@ -80,9 +80,8 @@ class Player:
         return self._shown is None or self._shown[0] != self._head.number or self._jumps != self._head.jumps
 
     async def _show(self, clock: Callable[[], float]) -> None:
-        """Publish what is at the head's place now."""
-        self._jumps = self._head.jumps
-        number = self._head.number
+        """Publish what is at the head's place now; nothing where somebody goes elsewhere while it is read."""
+        number, jumps = self._head.number, self._head.jumps
         if self._shown is None or self._shown[0] != number:
             loop = asyncio.get_running_loop()
             try:
@@ -92,7 +91,8 @@ class Player:
         if self._recording.trouble != self._told:
             self._told = self._recording.trouble
             log.warning("%s", self._told)
-        if self._shown is not None:
+        if self._shown is not None and self._head.jumps == jumps:
+            self._jumps = jumps
             self._hub.publish(self._tick(self._shown[1], clock()), min(self._head.due_s, STILL_S))
 
     def _tick(self, tick: Tick, now_s: float) -> Tick:

@@ -1,9 +1,11 @@
 """The player against a real hub and a real event loop; the speed makes it quick."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,12 +66,13 @@ def play(
     *,
     speed: float = MAX_SPEED,
     loop: bool = False,
+    executor: ThreadPoolExecutor | None = None,
 ) -> list[Tick]:
     """Run a player beside these steps; return what the viewer has seen."""
 
     async def run() -> list[Tick]:
         hub = Hub()
-        with ThreadPoolExecutor(1) as thread:
+        with executor or ThreadPoolExecutor(1) as thread:
             player = Player(recording, hub, thread, speed=speed, loop=loop)
             viewer = Viewer(hub)
             async with asyncio.TaskGroup() as tasks:
@@ -124,6 +127,38 @@ def test_seeking_is_shown_at_once_and_counted(monkeypatch: pytest.MonkeyPatch) -
         assert back.jumps == before + 1
 
     play(steps, opened(WHOLE))
+
+
+class Held(ThreadPoolExecutor):
+    """A thread that begins its work when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.reached = threading.Event()
+        self.go = threading.Event()
+
+    def submit(self, do: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        def held() -> Any:
+            self.reached.set()
+            assert self.go.wait(10)
+            return do(*arguments, **named)
+
+        return super().submit(held)
+
+
+def test_a_seek_while_a_sample_is_read_never_shows_one_under_the_place_of_another() -> None:
+    thread = Held()
+
+    async def steps(player: Player, viewer: Viewer) -> None:
+        viewer.want()
+        assert await asyncio.to_thread(thread.reached.wait, 10)
+        player.seek(Seek(samples=3, paused=True))
+        thread.go.set()
+        await viewer.until(lambda replay, _: replay.paused)
+
+    for each in play(steps, opened(WHOLE), executor=thread):
+        assert each.replay is not None
+        assert each.snapshot.size == 1 + each.replay.position
 
 
 def test_while_nobody_looks_no_time_passes() -> None:
