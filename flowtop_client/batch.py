@@ -4,6 +4,7 @@ Rules:
 - A window may come in parts; rows are written as they come, so that a hundred thousand flows need no memory here.
   Only the table waits for the last part: its columns are as wide as their longest text.
 - A recording ends the output with its last snapshot; one that is broken then says so.
+- With a condition nothing is written before a snapshot has rows that fit; then these, and that is the end.
 - `--once` waits for the first snapshot with rates. Without it, output goes on until the reader is gone or Ctrl-C.
 - JSON is ASCII, and text from the network is cleaned in CSV and in the table: the output may end up on a terminal.
 - CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`. A text that a
@@ -14,7 +15,7 @@ Rules:
 import csv
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -61,6 +62,8 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     TEXT = "text"
+    OPENMETRICS = "openmetrics"
+    """Written by `scrape`: it asks for several views."""
 
 
 class Writer(Protocol):
@@ -227,16 +230,54 @@ def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width:
             return JsonWriter(out, host)
         case Format.CSV:
             return CsvWriter(out)
-        case Format.TEXT:
+        case _:
             return TextWriter(out, state, width)
 
 
-async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool) -> None:
-    """Write what an open connection delivers.
+Fits = Callable[[Mapping[str, Any]], bool]
+"""Tells of a row, by the names of its fields, whether it fits a condition."""
+
+
+async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool, fits: Fits | None = None) -> bool:
+    """Write what an open connection delivers; return whether there were rows that fit, where that is asked for.
 
     Raises Refused where the query is wrong, Unavailable when the connection ends, OSError when nobody reads.
     """
     writing: int | None = None
+    fitting: Snapshot | None = None
+    async with aclosing(snapshots(connection)) as parts:
+        async for part in parts:
+            if once and part.interval is None:
+                continue
+            if writing not in {None, part.seq}:
+                raise Unavailable("the daemon broke off a snapshot")
+            if fits is not None:
+                fitting = _more_fitting(fitting if writing else None, part, fits)
+            else:
+                _write(writer, part, begins=writing is None)
+            writing = part.seq
+            if part.more:
+                continue
+            writing = None
+            found = fitting is not None and bool(fitting.rows)
+            if fitting is not None and found:
+                _write(writer, fitting, begins=True)
+            out.flush()
+            if once or found or _is_last(part):
+                return found
+    return False
+
+
+def _write(writer: Writer, part: Snapshot, *, begins: bool) -> None:
+    if begins:
+        writer.begin(part)
+    writer.rows(part)
+    if not part.more:
+        writer.end()
+
+
+async def snapshots(connection: Connection) -> AsyncGenerator[Snapshot, None]:
+    """The snapshots that come, part by part. Raises Refused and Unavailable."""
     async with aclosing(connection.events()) as events:
         async for event in events:
             if isinstance(event, Down):
@@ -245,21 +286,15 @@ async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool
                 if event.code in {ErrorCode.SORT, ErrorCode.FILTER}:
                     raise Refused(event)
                 raise Unavailable(f"the daemon says: {clean(event.message)}")
-            if not isinstance(event, Snapshot) or (once and event.interval is None):
-                continue
-            if writing is None:
-                writer.begin(event)
-            elif writing != event.seq:
-                raise Unavailable("the daemon broke off a snapshot")
-            writing = event.seq
-            writer.rows(event)
-            if event.more:
-                continue
-            writer.end()
-            out.flush()
-            writing = None
-            if once or _is_last(event):
-                return
+            if isinstance(event, Snapshot):
+                yield event
+
+
+def _more_fitting(before: Snapshot | None, part: Snapshot, fits: Fits) -> Snapshot:
+    """The rows of a part that fit, behind those of the parts before it."""
+    rows = [row for row in part.rows if fits(dict(zip(part.fields, row, strict=True)))]
+    rows = [*before.rows, *rows] if before else rows
+    return replace(part, rows=rows, offset=0, status=replace(part.status, matched=len(rows)))
 
 
 def _is_last(snapshot: Snapshot) -> bool:

@@ -4,7 +4,7 @@ A filter is checked before anything else is done.
 
 Status: 0 fine, also when a recording is ended by Ctrl-C, and when the reader of a pipe is gone; 1 the daemon cannot be
 reached or was lost, a private one cannot be had, an update has failed, or a recording cannot be made or is broken;
-2 usage; 130 batch output or an update ended by Ctrl-C, as a shell expects.
+2 usage; 3 something fits the condition of --exit-if; 130 batch output or an update ended by Ctrl-C, as a shell expects.
 Every failure is one line on stderr, and at most one more that helps.
 
 prompt_toolkit is imported only where there is a screen, and after the first query is on its way.
@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
-from flowtop_client import batch, update
+from flowtop_client import batch, condition, scrape, update
 from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
@@ -53,6 +53,7 @@ DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
 UNREACHABLE: Final = 1
 FAILED: Final = 1
 USAGE: Final = 2
+FITS: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT
 
 _EXCERPT: Final = 76
@@ -96,6 +97,7 @@ class Options:
     replay: Path | None = None
     speed: float = 1.0
     record: Path | None = None
+    exit_if: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -155,6 +157,12 @@ def _marked(text: str, offset: int) -> tuple[str, str]:
     """A filter, or the part of it around a mistake, and a mark under the mistake."""
     start, part = excerpt(clean(text), offset, _EXCERPT, batch.text_width)
     return f"  {part}", f"  {' ' * batch.text_width(part[: offset - start])}^"
+
+
+def _format(text: str) -> batch.Format:
+    with suppress(ValueError):
+        return batch.Format(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no format: {', '.join(batch.Format)}")
 
 
 def _sort(text: str, view: View) -> tuple[str, bool]:
@@ -250,7 +258,17 @@ def _add_output(parser: _Parser) -> None:
         "--csv", action="store_const", dest="form", const=batch.Format.CSV, help="a header, then a line a row"
     )
     form.add_argument("--text", action="store_const", dest="form", const=batch.Format.TEXT, help="the table")
+    form.add_argument(
+        "--format", type=_format, dest="form", metavar="NAME", help="json, csv, text, or openmetrics for Prometheus"
+    )
     output.add_argument("--once", action="store_true", help="one snapshot with rates (two samples), then exit")
+    output.add_argument(
+        "--exit-if",
+        type=_filter,
+        default="",
+        metavar="EXPR",
+        help="write nothing until a flow, or a group of the view, fits; then that, and exit 3 (with --once: or exit 0)",
+    )
     output.add_argument("--limit", type=_limit, metavar="N", help="at most N rows (default: all)")
     recordings = parser.add_argument_group("recordings")
     what = recordings.add_mutually_exclusive_group()
@@ -290,6 +308,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         sort, descending = _sort(given.sort, given.view)
     except ValueError as error:
         parser.error(f"argument --sort: {error}")
+    _check_output(parser, given)
     state = ViewState(
         view=given.view,
         filter=given.filter,
@@ -305,7 +324,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         sort=sort,
         descending=descending,
     )
-    form = given.form or (batch.Format.TEXT if given.once or not terminal else None)
+    form = given.form or (batch.Format.TEXT if given.once or given.exit_if or not terminal else None)
     return Options(
         state,
         form,
@@ -317,25 +336,67 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         given.replay,
         given.speed or 1.0,
         given.record,
+        given.exit_if,
     )
 
 
-async def _serve(options: Options, target: str | socket.socket) -> None:
-    """Open the connection and show what comes. Raises Unavailable and OSError."""
+def _check_output(parser: _Parser, given: argparse.Namespace) -> None:
+    """Leave with a usage error where options of the output do not go together."""
+    if given.exit_if and given.form is batch.Format.OPENMETRICS:
+        parser.error("--exit-if and --format openmetrics: metrics are told in any case")
+    if given.exit_if and given.limit:
+        parser.error("--exit-if and --limit: all rows are looked at")
+    if given.exit_if and given.view is not View.FLOWS:
+        node = parse_filter(given.exit_if)
+        try:
+            if node is not None:
+                condition.check(node, given.view)
+        except condition.NoSuchFieldError as error:
+            parser.error(f"argument --exit-if: {str(error)!r} is no field of {given.view}")
+
+
+async def _serve(options: Options, target: str | socket.socket) -> int:
+    """Open the connection and show what comes; return the exit status. Raises Unavailable and OSError."""
     if options.record is not None:
         await _record(options, options.record, target)
-        return
+        return 0
     if options.form is None:
         await _on_screen(options.state, target)
-        return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # `→` and names in a locale that cannot write them
-    connection = Connection(target, batch.query_of(options.state, options.form, options.limit))
+    if options.form is batch.Format.OPENMETRICS:
+        await _metrics(options, target)
+        return 0
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    state, fits = _conditional(options)
+    connection = Connection(target, batch.query_of(state, options.form, options.limit))
     up = await connection.open()
     try:
-        writer = batch.writer_for(options.form, sys.stdout, options.state, host=up.host, width=width)
-        await batch.run(connection, writer, sys.stdout, once=options.once)
+        writer = batch.writer_for(options.form, sys.stdout, state, host=up.host, width=width)
+        found = await batch.run(connection, writer, sys.stdout, once=options.once, fits=fits)
+    finally:
+        await connection.close()
+    return FITS if found else 0
+
+
+def _conditional(options: Options) -> tuple[ViewState, batch.Fits | None]:
+    """What to ask for, and which of its rows fit: of flows the daemon tells, of groups we do."""
+    state = options.state
+    node = parse_filter(options.exit_if)
+    if node is None:
+        return state, None
+    if state.view is View.FLOWS:
+        both = f"({state.filter}) ({options.exit_if})" if state.filter else options.exit_if
+        return replace(state, filter=both), lambda _row: True
+    return state, lambda row: condition.fits(node, row, state.view)
+
+
+async def _metrics(options: Options, target: str | socket.socket) -> None:
+    connection = Connection(target, scrape.first_query(options.state))
+    up = await connection.open()
+    try:
+        await scrape.run(connection, options.state, sys.stdout, host=up.host, once=options.once)
     finally:
         await connection.close()
 
@@ -367,16 +428,16 @@ async def _on_screen(state: ViewState, target: str | socket.socket) -> None:
         raise reason
 
 
-def _privately(options: Options) -> None:
+def _privately(options: Options) -> int:
     """Show what a private daemon sees. Raises Unavailable, with the daemon's own words where it has some."""
     if os.geteuid() != 0:
         raise Unavailable(
             "--standalone needs root: only root may read connection tracking", "`sudo flowtop --standalone`"
         )
-    _with_private(options, PrivateDaemon)
+    return _with_private(options, PrivateDaemon)
 
 
-def _replayed(options: Options, path: Path) -> None:
+def _replayed(options: Options, path: Path) -> int:
     """Show a recording: what a private daemon makes of it. Raises Unavailable."""
     try:
         with open_recording(path):  # said here, it is one line
@@ -386,23 +447,24 @@ def _replayed(options: Options, path: Path) -> None:
     except RecordingError as error:
         raise Unavailable(f"{path}: {clean(str(error))}") from None
     command = replaying(path, options.speed, loop=path == DEMO)
-    _with_private(options, lambda: PrivateDaemon(command))
+    return _with_private(options, lambda: PrivateDaemon(command))
 
 
-def _with_private(options: Options, make: Callable[[], PrivateDaemon]) -> None:
+def _with_private(options: Options, make: Callable[[], PrivateDaemon]) -> int:
     try:
         daemon = make()
     except OSError as error:
         raise Unavailable(f"cannot start a private daemon: {error}") from None
-    lost = None
+    lost, status = None, 0
     try:
-        asyncio.run(_serve(options, daemon.viewer))
+        status = asyncio.run(_serve(options, daemon.viewer))
     except Unavailable as error:
         lost = error
     finally:
         said = daemon.stop()
     if lost is not None:
         raise Unavailable(f"the private daemon failed: {said}" if said else lost.what, lost.hint)
+    return status
 
 
 def _show(options: Options) -> int:
@@ -411,18 +473,15 @@ def _show(options: Options) -> int:
     if options.update:
         return 0 if asyncio.run(update.run(path, sys.stdout, sys.stderr)) else FAILED
     if options.replay is not None:
-        _replayed(options, options.replay)
-        return 0
+        return _replayed(options, options.replay)
     if options.standalone:
-        _privately(options)
-        return 0
+        return _privately(options)
     try:
-        asyncio.run(_serve(options, path))
+        return asyncio.run(_serve(options, path))
     except NoDaemon:
         if path != DEFAULT_SOCKET or os.geteuid() != 0:
             raise
-        _privately(options)
-    return 0
+        return _privately(options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -167,7 +167,7 @@ VIEW_FIELDS: Final = {
     View.DEVICES: ("key", "filter", "device", "mac", "vendor", "address", *_SUMS),
     View.HOSTS: ("key", "filter", "address", "name", "country", "city", "asn", "org", *_SUMS),
     View.COUNTRIES: ("key", "filter", "country", *_SUMS),
-    View.NETWORKS: ("key", "filter", "asn", "org", "country", *_SUMS),
+    View.NETWORKS: ("key", "filter", "asn", "org", *_SUMS),
     View.SERVICES: ("key", "filter", "service", "proto", "port", *_SUMS),
     View.CONTAINERS: ("key", "filter", "container", "unit", *_SUMS),
 }
