@@ -34,8 +34,5 @@ screenshots: setup ## pictures of the viewer for the README, into docs/screensho
 install: ## into PREFIX (/usr/local), below DESTDIR if that is set
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
 
-unscreenshots: setup ## pictures of the viewer for the README, into docs/screenshots
-	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
-
-install: ## remove what install has put there
+uninstall: ## remove what install has put there
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall

@@ -182,7 +182,6 @@ def _networks() -> tuple[_Own, _Own]:
     return (
         _main("NETWORK", ("org", "asn"), "org", _named(View.NETWORKS, network), (15, 32)),
         _number("ASN", "asn", 6, 10, 60),
-        _geo(),
     ), ()
 
 

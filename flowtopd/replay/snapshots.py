@@ -217,7 +217,7 @@ def _join(values: _Values, columns: Columns) -> Dimensions:
         columns[name] = _codes(values[name], enum)
     columns["own"] = np.array([bool(value) for value in values["own"]], np.bool_)
     table = AddressTable()
-    for end in ("src", "dst", "reply_src"):
+    for end in _ADDRESSES:
         columns[f"{end}_at"] = table.add(columns[end])
     columns["local_at"] = _local(values, table)
     names, places = _put_ends(values, columns, table)
