@@ -53,7 +53,7 @@ async def serve_viewer(
         if conversation.wants_update:
             conversation.wants_update = False
             updates.join(hear)
-        hub.want(wake.set, conversation.interval_s)
+        hub.want(wake.set, conversation.interval_s, conversation.mean_s)
         wake.set()
 
     try:
