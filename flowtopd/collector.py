@@ -14,11 +14,12 @@ missed is in the next tick.
 import contextlib
 import errno
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from concurrent.futures import Executor
 from typing import Final
 
 from flowtopd.enrich.pipeline import Pipeline
+from flowtopd.flows.history import sample
 from flowtopd.flows.snapshot import KernelState, Moment, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
@@ -57,19 +58,23 @@ class Collector:
         self._table = FlowTable()
         self._expected = 0
 
-    def tick(self) -> Tick:
-        """Take one sample. Raises NetlinkError or MalformedMessage; the next tick starts afresh then."""
+    def tick(self, mean_s: Collection[float] = ()) -> Tick:
+        """Take one sample. Raises NetlinkError or MalformedMessage; the next tick starts afresh then.
+
+        `mean_s`: over how many seconds somebody wants means of the rates.
+        """
         started = self._monotonic()
         batch = self._dump()
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
-        snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()))
+        snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()), mean_s)
         lost = 0
         if self._pipeline is not None:
             snapshot = self._pipeline.enrich(snapshot)
             lost = self._pipeline.events_lost
         kernel = self._read_kernel(snapshot.size)
-        return Tick(snapshot, kernel, self._monotonic() - started, lost)
+        moved = sample(snapshot)
+        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved)
 
     def rest(self) -> None:
         """Do nothing until the next tick: those who look have paused."""

@@ -76,6 +76,31 @@ class Daemon:
     log_level: LogLevel = LogLevel.INFO
 
 
+class Seconds(int):
+    """A time, 0 to an hour."""
+
+    __slots__ = ()
+
+
+class Interval(Seconds):
+    """A time, at least a second."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """`[history]`: what is kept of the time before now.
+
+    `closed`: how long flows that have closed are kept, 0: not at all. `always`: ticks go on without viewers, every
+    `interval`.
+    """
+
+    closed: Seconds = field(default=Seconds(60))
+    always: bool = False
+    interval: Interval = field(default=Interval(10))
+
+
 class Secret(str):
     """A text that may be empty, and that no message shows."""
 
@@ -104,6 +129,7 @@ class Config:
     conntrack: Conntrack = field(default_factory=Conntrack)
     access: Access = field(default_factory=Access)
     geoip: Geoip = field(default_factory=Geoip)
+    history: History = field(default_factory=History)
     daemon: Daemon = field(default_factory=Daemon)
 
 
@@ -200,6 +226,8 @@ def _check_for(hint: Any) -> Callable[[Any], Any]:
         return lambda value: NameOrNone(_same_type(value, str, "a text"))
     if hint is Path:
         return _path
+    if hint in {Seconds, Interval}:
+        return lambda value: _seconds(value, hint, 1 if hint is Interval else 0)
     if hint is int:
         return lambda value: _same_type(value, int, "a whole number")
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -215,6 +243,12 @@ def _same_type(value: Any, kind: type, wanted: str) -> Any:
     if type(value) is not kind:  # a bool is an int to Python, not to a reader of the file
         raise ValueError(wanted)
     return value
+
+
+def _seconds(value: Any, kind: type[Seconds], least: int) -> Seconds:
+    if type(value) is not int or not least <= value <= 3600:
+        raise ValueError(f"whole seconds, {least} to 3600")
+    return kind(value)
 
 
 def _text(value: Any) -> str:

@@ -31,6 +31,7 @@ from collections import deque
 from collections.abc import Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from flowtopd.enrich.lan.lan import Lan
 from flowtopd.enrich.pipeline import Pipeline
 from flowtopd.enrich.process.attribution import Attributor
 from flowtopd.enrich.process.cgroup import Cgroups
+from flowtopd.enrich.process.endings import Endings
 from flowtopd.enrich.process.events import Watcher
 from flowtopd.enrich.process.holders import Holders
 from flowtopd.enrich.process.identity import Identities
@@ -51,9 +53,11 @@ from flowtopd.enrich.process.namespaces import Namespaces
 from flowtopd.enrich.process.sockets import Sockets
 from flowtopd.enrich.process.verdict import Verdicts
 from flowtopd.enrich.rdns.resolver import Resolver
+from flowtopd.flows.closed import ClosedFlows
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
+from flowtopd.netlink.datagrams import Subscription, open_all_flows, open_new_flows
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.replay.player import Player
@@ -173,7 +177,7 @@ def _warn(lines: tuple[str, ...]) -> None:
 
 
 async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
-    hub = Hub()
+    hub = Hub(float(config.history.interval) if config.history.always else None)
     with (
         Updates(lambda tell: Update(config.geoip, tell)) as updates,
         Acts(delete, close_sockets) as acts,
@@ -247,10 +251,14 @@ def make_pipeline(config: Config) -> Pipeline:
     geoip = config.geoip
     directory = Directory(Lan(), Places(geoip.files, (geoip.directory, *SYSTEM_DIRECTORIES)), Resolver())
     inbox: Inbox = deque(maxlen=INBOX)
+    endings = Endings()
     cgroups = Cgroups()
     verdicts = Verdicts(Holders(cgroups), Identities(cgroups))
     attributor = Attributor(Sockets(), verdicts, Namespaces(), directory.is_host)
-    return Pipeline(directory, Ledger(Watcher(attributor, inbox.append), inbox), services.load())
+    closed = ClosedFlows(config.history.closed) if config.history.closed else None
+    events = open_all_flows if closed else open_new_flows
+    watcher = Watcher(attributor, inbox.append, partial(Subscription, events), endings=endings)
+    return Pipeline(directory, Ledger(watcher, inbox), services.load(), closed=closed, endings=endings)
 
 
 def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:
@@ -276,7 +284,7 @@ class Ticker:
             await self._until_due()
             self._started_s = loop.time()
             try:
-                tick = await loop.run_in_executor(self._thread, self._collector.tick)
+                tick = await loop.run_in_executor(self._thread, self._collector.tick, self._hub.mean_s)
             except (NetlinkError, MalformedMessage) as error:
                 if self._complaint != str(error):  # said once, not every tick
                     log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)

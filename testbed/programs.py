@@ -36,7 +36,7 @@ class Program:
 
     def __enter__(self) -> Self:
         try:
-            self.said = self._listen()
+            self.said = self.listen()
         except BaseException:
             self.stop()
             raise
@@ -47,7 +47,8 @@ class Program:
     ) -> None:
         self.stop()
 
-    def _listen(self) -> Any:
+    def listen(self) -> Any:
+        """Wait until it says something more, in scripts that do."""
         line = _pipe(self._process.stdout).readline()
         if not line:
             raise RuntimeError(f"the script ended with {self._process.wait(5)}")

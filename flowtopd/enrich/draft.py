@@ -44,6 +44,13 @@ class Draft:
         for column in self._columns.values():
             column[self.new] = 0
 
+    def bring(self, rows: Rows, last: Columns, at: Rows) -> None:
+        """Take over what another draft knew of flows that stand in `rows` now: they are not new."""
+        if len(rows):
+            for name, column in self._columns.items():
+                column[rows] = last[name][at]
+            self.new = np.setdiff1d(self.new, rows, assume_unique=True)
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         """A column as it is now, not to be written to."""
         return self._columns[name]

@@ -8,6 +8,9 @@
               ─▶ own         lookups of the daemon itself
               ─▶ Snapshot
 
+Flows that close go on in a draft of their own, with all that was known of them; those that lived and died between two
+ticks take the same way there, once.
+
 Nothing here waits for an answer: what comes late is in the next tick. Only rows that are new are worked on, and all of
 them when something has changed that concerns all: the addresses of this host, the ports on which somebody listens.
 """
@@ -22,9 +25,11 @@ from numpy.typing import NDArray
 
 from flowtopd.enrich.directory import Directory
 from flowtopd.enrich.draft import Columns, Draft, Rows
+from flowtopd.enrich.process.endings import Endings
 from flowtopd.enrich.process.ledger import Ledger
 from flowtopd.enrich.rdns.hostname import Address
 from flowtopd.enrich.services import Names, sides
+from flowtopd.flows.closed import ClosedFlows
 from flowtopd.flows.dimensions import Dimensions, Direction, Where
 from flowtopd.flows.names import TCP, UDP
 from flowtopd.flows.snapshot import Snapshot
@@ -36,15 +41,30 @@ _ROOM: Final = 16_384
 
 
 class Pipeline:
-    """Enriches one snapshot after the other. Belongs to the thread that ticks, but for `want_names`."""
+    """Enriches one snapshot after the other. Belongs to the thread that ticks, but for `want_names`.
 
-    def __init__(self, directory: Directory, ledger: Ledger, services: Names, pid: int = os.getpid()) -> None:
+    With `closed`, snapshots have the flows that have closed; `endings` says how they ended.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        ledger: Ledger,
+        services: Names,
+        pid: int = os.getpid(),
+        *,
+        closed: ClosedFlows | None = None,
+        endings: Endings | None = None,
+    ) -> None:
         self._directory = directory
         self._ledger = ledger
         self._services = services
         self._pid = pid
+        self._closed = closed
+        self._endings = Endings() if endings is None else endings
         self._last: Columns | None = None
-        self._last_seq = -1
+        self._last_closed: Columns | None = None
+        self._last_snapshot: Snapshot | None = None
         self._compact_at = _ROOM
 
     @property
@@ -58,16 +78,23 @@ class Pipeline:
 
     def enrich(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with all that is known by now."""
-        draft = Draft(snapshot, self._last if snapshot.seq == self._last_seq + 1 else None)
-        _locate(draft, self._directory)
+        last = self._last_snapshot
+        if last is not None and snapshot.seq != last.seq + 1:
+            self._last = last = None
+        draft = Draft(snapshot, self._last)
+        closed = self._draft_closed(snapshot, last)
+        for one in (draft, *closed):
+            _locate(one, self._directory)
         everything = np.arange(snapshot.size)
         moved = self._directory.learn()
         _face(draft, everything if moved else draft.new, self._directory.columns["where"])
         changed = self._ledger.settle(draft, moved=moved)
         self._serve(draft, everything if moved or changed else draft.new)
         self._tag_own(draft)
-        self._compact(draft)
-        self._last, self._last_seq = draft.publish(), snapshot.seq
+        for one in closed:
+            self._enrich_closed(one)
+        self._compact(draft, *closed)
+        self._last, self._last_snapshot = draft.publish(), snapshot
         dimensions = Dimensions(
             self._directory.columns,
             self._directory.names,
@@ -76,7 +103,29 @@ class Pipeline:
             self._ledger.owners.values,
             self._services.texts,
         )
-        return replace(snapshot, columns=snapshot.columns | draft.joined(), dimensions=dimensions)
+        gone = None
+        for one in closed:
+            self._last_closed = one.publish()
+            gone = _joined(one, dimensions)
+        return replace(_joined(draft, dimensions), closed=gone)
+
+    def _draft_closed(self, snapshot: Snapshot, last: Snapshot | None) -> tuple[Draft, ...]:
+        """The flows that have closed, with what was known of them while they lived; nothing where they are not kept."""
+        if self._closed is None:
+            return ()
+        closing = self._closed.follow(snapshot, last, self._endings.take(snapshot.at.monotonic_s))
+        draft = Draft(closing.snapshot, self._last_closed)
+        if self._last is not None:
+            draft.bring(closing.came, self._last, closing.at)
+        return (draft,)
+
+    def _enrich_closed(self, closed: Draft) -> None:
+        """Find out what can be known of flows that no dump has had, and take what came too late for others."""
+        _face(closed, closed.new, self._directory.columns["where"])
+        self._ledger.recall(closed)
+        self._serve(closed, closed.new)
+        if len(closed.new):
+            self._tag_own(closed)
 
     def _serve(self, draft: Draft, rows: Rows) -> None:
         if len(rows):
@@ -107,19 +156,21 @@ class Pipeline:
         changed = np.flatnonzero(own != draft["own"])
         draft.write("own", changed, own[changed])
 
-    def _compact(self, draft: Draft) -> None:
+    def _compact(self, *drafts: Draft) -> None:
         """Drop the records that no flow points at any more, when they may be more than those in use."""
         if self._directory.size + len(self._ledger.owners.values) < self._compact_at:
             return
         used = np.zeros(self._directory.size, np.bool_)
-        for at in _POINTERS:
-            used[draft[at]] = True
+        for draft in drafts:
+            for at in _POINTERS:
+                used[draft[at]] = True
         mapping = self._directory.compact(used)
         if mapping is None:
             return
-        for at in _POINTERS:
-            draft.replace(at, mapping)
-        self._ledger.compact(draft)
+        for draft in drafts:
+            for at in _POINTERS:
+                draft.replace(at, mapping)
+        self._ledger.compact(*drafts)
         self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
 
     def rest(self) -> None:
@@ -130,13 +181,22 @@ class Pipeline:
         """Stop what runs and drop what is known."""
         self._ledger.forget()
         self._directory.forget()
-        self._last = None
+        self._endings.clear()
+        if self._closed is not None:
+            self._closed.forget()
+        self._last = self._last_closed = self._last_snapshot = None
         self._compact_at = _ROOM
 
     def close(self) -> None:
         """End all threads."""
         self._ledger.forget()
         self._directory.close()
+
+
+def _joined(draft: Draft, dimensions: Dimensions) -> Snapshot:
+    """The snapshot of a draft, with what the draft says."""
+    taken = draft.snapshot
+    return replace(taken, columns=taken.columns | draft.joined(), dimensions=dimensions)
 
 
 def _locate(draft: Draft, directory: Directory) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from flowtopd.netlink.ctrecord import COLUMNS
 
 COUNTERS: Final = ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
+RATES: Final = ("orig_rate", "reply_rate")
 
 DERIVED: Final[dict[str, str]] = {
     "key": "u8",

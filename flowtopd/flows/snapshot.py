@@ -10,6 +10,9 @@ from flowtopd.flows.dimensions import Dimensions
 from flowtopd.flows.index import KeyIndex
 from flowtopd.wire.messages import Replay
 
+Columns = dict[str, NDArray[Any]]
+Rates = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -28,7 +31,7 @@ class Snapshot:
     interval_s: float | None
     """Seconds since the sample before; None where there is none, and rates are NaN then."""
     size: int
-    columns: dict[str, NDArray[Any]]
+    columns: Columns
     resets: int
     """Flows whose counters another program set back, since the table began."""
     index: KeyIndex
@@ -36,10 +39,24 @@ class Snapshot:
     previous: NDArray[np.intp] | None = None
     """For each row, where its flow stood in the snapshot before, -1 where it is new. None: all where they are now."""
     dimensions: Dimensions = field(default_factory=Dimensions)
+    means: dict[float, Rates] = field(default_factory=dict)
+    """The rates of both directions as means over so many seconds, those that somebody wants. See `flows.means`."""
+    closed: "Snapshot | None" = None
+    """The flows that have closed lately. They point into the same dimensions. See `flows.closed`."""
 
     def rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
         """Return the row of each flow with these keys, -1 where there is none."""
         return self.index.find(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What all flows together moved from the tick before to this one, in bytes a second; None where nothing counts."""
+
+    seq: int
+    wall_s: float
+    orig_rate: float | None
+    reply_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +78,10 @@ class Tick:
     kernel: KernelState
     seconds: float
     events_lost: int = 0
-    """How often the kernel had to drop events of new flows, since the daemon began."""
+    """How often the kernel had to drop events of flows, since the daemon began."""
     replay: Replay | None = None
     """Where in a recording this is, if it is one."""
     jumps: int = 0
     """How often somebody has gone to another place of the recording: what is there is shown at once."""
+    sample: Sample | None = None
+    """What all flows together moved."""

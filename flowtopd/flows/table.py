@@ -2,27 +2,28 @@
 
     this batch ──keys──index─┐
                              ├─ join ─▶ counters continued ─▶ rates from (old, new, seconds) ─▶ Snapshot
-    last snapshot ───────────┘
+    last snapshot ───────────┘                                       └─▶ means, those that are wanted
 
 Rules: a rate is made here and nowhere else, from two samples of the same flow. A counter that fell was set back
 by another program: it goes on from where it was (`base` += last value), so that neither bytes nor rates are ever
 negative. What is not counted stays unknown (`Has.COUNTERS` unset, rate NaN) and never becomes 0.
 """
 
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowtopd.flows.identity import IDENTITY, flow_keys
 from flowtopd.flows.index import KeyIndex, Rows
-from flowtopd.flows.schema import COUNTERS, JOINED
-from flowtopd.flows.snapshot import Moment, Snapshot
+from flowtopd.flows.means import Mean
+from flowtopd.flows.schema import COUNTERS, JOINED, RATES
+from flowtopd.flows.snapshot import Columns, Moment, Rates, Snapshot
 from flowtopd.netlink.ctnetlink import Batch
 from flowtopd.netlink.ctrecord import Has, carries
 
-Columns = dict[str, NDArray[Any]]
 Mask = NDArray[np.bool_]
+Seconds = NDArray[np.float64]
 
 
 class FlowTable:
@@ -31,6 +32,7 @@ class FlowTable:
     def __init__(self) -> None:
         self._last: Snapshot | None = None
         self._base: Columns = {}
+        self._means: dict[float, Mean] = {}
         self._seq = 0
         self._resets = 0
 
@@ -38,10 +40,15 @@ class FlowTable:
         """Drop the last tick and its memory: the next one is a first sample. `seq` and `resets` go on."""
         self._last = None
         self._base = {}
+        self._means = {}
 
-    def apply(self, batch: Batch, now: Moment) -> Snapshot:
-        """Make the snapshot of this tick out of a dump that was finished at `now`."""
+    def apply(self, batch: Batch, now: Moment, mean_s: Collection[float] = ()) -> Snapshot:
+        """Make the snapshot of this tick out of a dump that was finished at `now`.
+
+        `mean_s`: over how many seconds means are wanted. One that is wanted for the first time begins now.
+        """
         last = self._last
+        means: dict[float, Rates] = {}
         interval_s = None if last is None else now.monotonic_s - last.at.monotonic_s
         previous: Rows | None
         if last is None or not last.size:
@@ -51,17 +58,20 @@ class FlowTable:
             columns["orig_rate"] = np.full(len(columns["key"]), np.nan)
             columns["reply_rate"] = np.full(len(columns["key"]), np.nan)
             self._base = {}
+            self._means = {}
         else:
             columns, index, old, previous = self._join(batch.columns, last, now)
             known = np.ones(last.size, np.bool_) if previous is None else previous >= 0
             counted = known & carries(columns["has"] & old["has"], Has.COUNTERS)
             self._continue_counters(columns, old, known, counted)
-            _add_rates(columns, old, counted)
+            seconds = _add_rates(columns, old, counted)
+            means = self._mean(columns, seconds, mean_s, now.monotonic_s - last.at.monotonic_s, previous)
         columns |= {name: np.zeros(len(columns["key"]), dtype) for name, dtype in JOINED.items()}
         for column in columns.values():
             column.flags.writeable = False
         self._seq += 1
-        self._last = Snapshot(self._seq, now, interval_s, len(columns["key"]), columns, self._resets, index, previous)
+        size = len(columns["key"])
+        self._last = Snapshot(self._seq, now, interval_s, size, columns, self._resets, index, previous, means=means)
         return self._last
 
     def _join(self, raw: Columns, last: Snapshot, now: Moment) -> tuple[Columns, KeyIndex, Columns, Rows | None]:
@@ -98,6 +108,17 @@ class FlowTable:
             self._base[name] = np.where(fell, old[name], np.uint64(0) if base is None else base)
             columns[name] = columns[name] + self._base[name]
 
+    def _mean(
+        self, columns: Columns, seconds: Seconds, mean_s: Collection[float], elapsed_s: float, previous: Rows | None
+    ) -> dict[float, Rates]:
+        """Return the wanted means, and forget those that nobody wants any more."""
+        self._means = {wanted: self._means.get(wanted) or Mean(wanted) for wanted in mean_s}
+        if not self._means:
+            return {}
+        moved = np.stack([*(columns[name] * seconds for name in RATES), seconds]).astype(np.float32)
+        moved[:, np.isnan(seconds)] = 0
+        return {wanted: mean.add(moved, elapsed_s, previous) for wanted, mean in self._means.items()}
+
 
 def _same_flows(ours: Columns, theirs: Columns) -> bool:
     """Whether the same flows stand in the same rows: on a quiet machine nothing comes or goes for seconds."""
@@ -114,22 +135,30 @@ def _identified(raw: Columns) -> tuple[Columns, KeyIndex]:
     keys = flow_keys(raw)
     index = KeyIndex(keys)
     if not index.has_duplicates:
-        loopback = is_loopback(raw["src"]) | is_loopback(raw["dst"])
-        return raw | {"key": keys, "loopback": loopback}, index
+        return raw | {"key": keys, "loopback": loopback(raw)}, index
     order = np.lexsort((raw["sampled_s"], keys))
     last_of_key = np.append(keys[order][1:] != keys[order][:-1], True)
     keep: Rows = np.sort(order[last_of_key])
     return _identified({name: column[keep] for name, column in raw.items()})
 
 
-def _add_rates(columns: Columns, old: Columns, counted: Mask) -> None:
-    """Add the rates of the flows that are counted in both samples, in bytes a second; NaN for the others."""
+def _add_rates(columns: Columns, old: Columns, counted: Mask) -> Seconds:
+    """Add the rates of the flows that are counted in both samples, in bytes a second; NaN for the others.
+
+    Return the seconds between the samples, NaN too for the others.
+    """
     seconds = columns["sampled_s"] - old["sampled_s"]
     seconds[~(counted & (seconds > 0))] = np.nan
     for direction in ("orig", "reply"):
         # modulo 2^64: nonsense where the flow is another one, and there `seconds` is NaN
         moved = columns[f"{direction}_bytes"] - old[f"{direction}_bytes"]
         columns[f"{direction}_rate"] = moved / seconds
+    return seconds
+
+
+def loopback(columns: Columns) -> Mask:
+    """Tell which flows have an end in 127.0.0.0/8 or ::1."""
+    return is_loopback(columns["src"]) | is_loopback(columns["dst"])
 
 
 def is_loopback(address: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -99,7 +99,7 @@ class Decoder:
         self._append(words, block, found, at_s)
 
     def feed_events(self, block: Any, found: Split, at_s: float) -> None:
-        """Decode the events of new flows that were found in a block. Raises MalformedMessage as `feed` does."""
+        """Decode the events that were found in a block. Raises MalformedMessage as `feed` does."""
         if found.offsets.size:
             self._append(np.frombuffer(block, np.uint32), block, found, at_s)
 

@@ -24,6 +24,7 @@ COLUMNS: Final[dict[str, str]] = {
     "reply_packets": "u8",
     "reply_bytes": "u8",
     "start_ns": "u8",
+    "stop_ns": "u8",
     "sampled_s": "f8",
     "ctid": "u4",
     "status": "u4",
@@ -44,7 +45,8 @@ COLUMNS: Final[dict[str, str]] = {
 }
 """Columns of a batch and their dtypes. Names are those of `ctattrs`, and three of our own: `family` (AF_INET or
 AF_INET6), `has` (`Has` bits), `sampled_s` (monotonic seconds when the block was read). `u8,u8` is shape (n, 2): an
-address as its high and low 64 bits. Units: bytes, packets, seconds (`timeout`), Unix nanoseconds (`start_ns`).
+address as its high and low 64 bits. Units: bytes, packets, seconds (`timeout`), Unix nanoseconds (`start_ns`,
+`stop_ns`; the latter only where the kernel says that an entry was destroyed).
 """
 
 Columns = dict[str, NDArray[Any]]

@@ -1,4 +1,4 @@
-"""Netlink datagrams of one message each: answers to single questions, and events of new flows.
+"""Netlink datagrams of one message each: answers to single questions, and events of flows that begin and end.
 
     Questioner    many requests in one send ─▶ one recvmmsg ─▶ an answer or an error for each
     Subscription  recvmmsg of all events that are there, never waiting
@@ -35,16 +35,27 @@ EVENT_BUFFER: Final = 4 * 1024 * 1024
 """Bytes that the kernel may keep for us, doubled by it: some 5 000 events, each counted with all its overhead."""
 
 _NEW_FLOW: Final = uapi.NFNL_SUBSYS_CTNETLINK << 8 | uapi.IPCTNL_MSG_CT_NEW
+_ENDED_FLOW: Final = uapi.NFNL_SUBSYS_CTNETLINK << 8 | uapi.IPCTNL_MSG_CT_DELETE
 
 
 def open_new_flows() -> socket.socket:
     """Open a socket, not blocking, that gets the events of new flows in the network namespace of this thread."""
+    return _open_events(uapi.NFNLGRP_CONNTRACK_NEW)
+
+
+def open_all_flows() -> socket.socket:
+    """Open one that gets those of flows that end too: what they had moved by then."""
+    return _open_events(uapi.NFNLGRP_CONNTRACK_NEW, uapi.NFNLGRP_CONNTRACK_DESTROY)
+
+
+def _open_events(*groups: int) -> socket.socket:
     opened = open_netfilter()
     try:
         opened.setblocking(False)
         with contextlib.suppress(PermissionError):  # without CAP_NET_ADMIN the default of the host has to do
             opened.setsockopt(socket.SOL_SOCKET, uapi.SO_RCVBUFFORCE, EVENT_BUFFER)
-        opened.setsockopt(uapi.SOL_NETLINK, uapi.NETLINK_ADD_MEMBERSHIP, uapi.NFNLGRP_CONNTRACK_NEW)
+        for group in groups:
+            opened.setsockopt(uapi.SOL_NETLINK, uapi.NETLINK_ADD_MEMBERSHIP, group)
     except OSError:
         opened.close()
         raise
@@ -97,7 +108,7 @@ class Questioner:
 
 
 class Subscription:
-    """Gets the events of new flows, from its making to `close`. Making it raises OSError where there are none."""
+    """Gets the events of flows, from its making to `close`. Making it raises OSError where there are none."""
 
     def __init__(self, open_socket: Callable[[], socket.socket] = open_new_flows) -> None:
         self._socket = open_socket()
@@ -113,10 +124,10 @@ class Subscription:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
-    def receive(self) -> tuple[memoryview, Split]:
-        """Read the events that are there, at most EVENTS; the next call overwrites them.
+    def receive(self) -> tuple[memoryview, Split, Split]:
+        """Read the events that are there, at most EVENTS; return where those of new and of ended flows are.
 
-        Raises MalformedMessage, and OSError where the socket is of no use any more.
+        The next call overwrites them. Raises MalformedMessage, and OSError where the socket is of no use any more.
         """
         try:
             count = self._slots.receive(self._socket.fileno(), EVENTS)
@@ -126,7 +137,7 @@ class Subscription:
             elif error.errno != errno.EAGAIN:
                 raise
             count = 0
-        return self._slots.view, _events(self._slots.view, self._slots.sizes(count))
+        return self._slots.view, *_events(self._slots.view, self._slots.sizes(count))
 
 
 def _answers(view: memoryview, sizes: list[int], message_type: int, first_seq: int) -> Split:
@@ -145,15 +156,15 @@ def _answers(view: memoryview, sizes: list[int], message_type: int, first_seq: i
     return _split(found)
 
 
-def _events(view: memoryview, sizes: list[int]) -> Split:
-    """Find the datagrams that are events of new flows: all of them, as long as the kernel sends nothing else."""
-    found = []
+def _events(view: memoryview, sizes: list[int]) -> tuple[Split, Split]:
+    """Find the datagrams that are events of new and of ended flows: all, as long as the kernel sends nothing else."""
+    found: dict[int, list[tuple[int, int]]] = {_NEW_FLOW: [], _ENDED_FLOW: []}
     for index, size in enumerate(sizes):
         at = index * SLOT
         kind, _seq = _header(view, at, size)
-        if kind == _NEW_FLOW:
-            found.append((at, size))
-    return _split(found)
+        if kind in found:
+            found[kind].append((at, size))
+    return _split(found[_NEW_FLOW]), _split(found[_ENDED_FLOW])
 
 
 def _header(view: memoryview, at: int, size: int) -> tuple[int, int]:

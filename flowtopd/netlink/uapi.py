@@ -32,6 +32,7 @@ NLA_TYPE_MASK: Final = 0xFFFF & ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
 NFNL_SUBSYS_CTNETLINK: Final = 1
 NFNETLINK_V0: Final = 0
 NFNLGRP_CONNTRACK_NEW: Final = 1
+NFNLGRP_CONNTRACK_DESTROY: Final = 3
 
 # linux/netfilter/nfnetlink_conntrack.h
 IPCTNL_MSG_CT_NEW: Final = 0

@@ -18,7 +18,7 @@ from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import RECORDED_FIELD_NAMES, VIEW_FIELDS, sort_fields
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import FilterSyntaxError
-from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, Query, Totals, View
+from flowtopd.wire.messages import MAX_INTERVAL_S, MEANS_S, MIN_INTERVAL_S, Query, Totals, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ def check(query: Query) -> None:
         wrong = "offset and limit are not negative"
     elif not MIN_INTERVAL_S <= query.interval <= MAX_INTERVAL_S:
         wrong = f"interval is {MIN_INTERVAL_S} to {MAX_INTERVAL_S:.0f} seconds"
+    elif query.mean not in MEANS_S:
+        wrong = f"mean is one of {', '.join(f'{seconds:g}' for seconds in MEANS_S)} seconds"
     elif unknown := [field for field in query.fields if field not in _askable(query.view)]:
         wrong = f"no field {unknown[0]!r:.40}"
     if wrong:

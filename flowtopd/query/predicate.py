@@ -85,8 +85,11 @@ def _flag(snapshot: Snapshot, field: str, value: str) -> Mask:
         case "family":
             mask: Mask = snapshot.columns["family"] == FAMILIES[Family(value)]
             return mask
-        case "loopback" | "closed":
-            return snapshot.columns[field].copy() if field in snapshot.columns else np.zeros(snapshot.size, np.bool_)
+        case "loopback":
+            return snapshot.columns["loopback"].copy()
+        case "closed":
+            closed: Mask = snapshot.columns["stop_ns"] > 0
+            return closed
         case _:
             return _compare(snapshot, Compare(field, Op.EQ, value))
 
@@ -269,8 +272,6 @@ def _numbers(snapshot: Snapshot, field: str, side: Side | None) -> Iterator[NDAr
                     yield np.where(has, snapshot.columns[name], np.nan)
         case "flows":
             yield np.ones(snapshot.size)
-        case "duration":
-            yield np.maximum(snapshot.at.wall_s - SORT_KEYS["start"](snapshot, everything) * 1e-9, 0.0)
         case "service_port":
             yield np.where(snapshot.columns["service_by"] > 0, snapshot.columns["service_port"], np.nan)
         case "asn" | "pid" | "uid":

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from flowtopd.flows.looks import look
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
 from flowtopd.query.groups import Groups, group, sort_values
@@ -48,9 +49,19 @@ class Results:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._looks: dict[tuple[bool, float], Results] = {}
         self._selections: OrderedDict[Hashable, Selection] = OrderedDict()
         self._groups: OrderedDict[Hashable, Groups] = OrderedDict()
         self._orders: OrderedDict[Hashable, Rows] = OrderedDict()
+
+    def looking(self, query: Query) -> "Results":
+        """Return the results for the look that the query takes at the snapshot: closed flows, means of rates."""
+        taken = query.closed and query.view is View.FLOWS, query.mean
+        if not any(taken):
+            return self
+        if taken not in self._looks:
+            self._looks[taken] = Results(look(self.snapshot, closed=taken[0], mean_s=taken[1]))
+        return self._looks[taken]
 
     def selection(self, query: Query) -> Selection:
         """Return the rows that the query means, and their totals."""
@@ -113,6 +124,8 @@ def _kept(results: OrderedDict[Hashable, _T], key: Hashable, make: Callable[[], 
 
 
 def _totals(snapshot: Snapshot, rows: Rows) -> Totals:
+    """Sums over the flows that live: one that has closed is shown, and counts no more."""
+    rows = rows[snapshot.columns["stop_ns"][rows] == 0]
     counted = rows[carries(snapshot.columns["has"][rows], Has.COUNTERS)]
 
     def rate(name: str) -> float | None:

@@ -104,17 +104,26 @@ def _start(snapshot: Snapshot, rows: Rows) -> list[Any]:
 
 
 def _duration(snapshot: Snapshot, rows: Rows) -> list[Any]:
-    now = snapshot.at.wall_s
+    now, stops = snapshot.at.wall_s, snapshot.columns["stop_ns"][rows].tolist()
     # a clock that was set back makes no negative durations
-    return [None if start is None else max(0.0, now - start) for start in _start(snapshot, rows)]
+    return [
+        None if start is None else max(0.0, (stop / 1e9 if stop else now) - start)
+        for start, stop in zip(_start(snapshot, rows), stops, strict=True)
+    ]
 
 
 def _unknown(_snapshot: Snapshot, rows: Rows) -> list[Any]:
     return [None] * len(rows)
 
 
-def _closed(_snapshot: Snapshot, rows: Rows) -> list[Any]:
-    return [False] * len(rows)
+def _timeout(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    pairs = zip(_closed(snapshot, rows), snapshot.columns["timeout"][rows].tolist(), strict=True)
+    return [None if closed else seconds for closed, seconds in pairs]
+
+
+def _closed(snapshot: Snapshot, rows: Rows) -> list[Any]:
+    closed: list[Any] = (snapshot.columns["stop_ns"][rows] > 0).tolist()
+    return closed
 
 
 def _renderers() -> dict[str, _Render]:
@@ -124,7 +133,7 @@ def _renderers() -> dict[str, _Render]:
     renderers |= {
         name: _value(name, Has.COUNTERS) for name in ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
     }
-    renderers |= {name: _value(name) for name in ("timeout", "mark", "zone")}
+    renderers |= {name: _value(name) for name in ("mark", "zone")}
     renderers |= {name: _rate(name) for name in ("orig_rate", "reply_rate")}
     renderers |= {name: _address(name) for name in ("src", "dst", "reply_src", "reply_dst")}
     return renderers | {
@@ -136,6 +145,7 @@ def _renderers() -> dict[str, _Render]:
         "nat": _text("status", nat_name),
         "start": _start,
         "duration": _duration,
+        "timeout": _timeout,
         "closed": _closed,
     }
 

@@ -79,10 +79,6 @@ def _sum(first: _Key, second: _Key) -> _Key:
     return lambda snapshot, rows: first(snapshot, rows) + second(snapshot, rows)
 
 
-def _negative(key: _Key) -> _Key:
-    return lambda snapshot, rows: -key(snapshot, rows)
-
-
 def ranks(values: Iterable[Any]) -> Values:
     """The rank of each value among all, all texts or all numbers; NaN for None."""
     listed = list(values)
@@ -144,20 +140,30 @@ def _joined(join: Join) -> _Key:
     return key
 
 
-def _constant(_snapshot: Snapshot, rows: Rows) -> Values:
-    return np.zeros(len(rows))
+def _closed(snapshot: Snapshot, rows: Rows) -> Values:
+    return (snapshot.columns["stop_ns"][rows] > 0).astype(np.float64)
+
+
+def _duration(snapshot: Snapshot, rows: Rows) -> Values:
+    columns = snapshot.columns
+    start, stop = columns["start_ns"][rows], columns["stop_ns"][rows]
+    until = np.where(stop > 0, stop * 1e-9, snapshot.at.wall_s)
+    return np.where(start > 0, np.maximum(until - start * 1e-9, 0.0), np.nan)
+
+
+def _timeout(snapshot: Snapshot, rows: Rows) -> Values:
+    return np.where(snapshot.columns["stop_ns"][rows] > 0, np.nan, snapshot.columns["timeout"][rows])
 
 
 def _sort_keys() -> dict[str, _Key]:
     counters = {
         name: _number(name, Has.COUNTERS) for name in ("orig_packets", "orig_bytes", "reply_packets", "reply_bytes")
     }
-    started = _number("start_ns", Has.START)
     keys: dict[str, _Key] = {field: _joined(join) for field, join in JOINS.items()}
     keys |= counters
     keys |= {name: _number(name, Has.PORTS) for name in ("sport", "dport", "reply_sport", "reply_dport")}
     keys |= {name: _number(name, Has.ICMP) for name in ("icmp_type", "icmp_code", "icmp_id")}
-    keys |= {name: _number(name) for name in ("orig_rate", "reply_rate", "timeout", "mark", "zone")}
+    keys |= {name: _number(name) for name in ("orig_rate", "reply_rate", "mark", "zone")}
     keys |= {name: _address(name) for name in ("src", "dst", "reply_src", "reply_dst")}
     keys |= {
         "id": _number("key"),
@@ -166,9 +172,10 @@ def _sort_keys() -> dict[str, _Key]:
         "state": _state,
         "status": _by_text("status", lambda status: "|".join(status_names(status))),
         "nat": _by_text("status", nat_name, _NAT_BITS),
-        "start": started,
-        "duration": _negative(started),
-        "closed": _constant,
+        "start": _number("start_ns", Has.START),
+        "duration": _duration,
+        "timeout": _timeout,
+        "closed": _closed,
     }
     return keys | {name: _sum(keys[first], keys[second]) for name, (first, second) in SORT_SUMS.items()}
 

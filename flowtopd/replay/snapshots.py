@@ -134,6 +134,7 @@ def _flows(values: _Values) -> Columns:
     columns["sampled_s"] = np.nan_to_num(_floats(values["sampled"]))
     columns["first_seen_s"] = np.nan_to_num(_floats(values["first_seen"]))
     columns["ctid"] = np.zeros(values.size, "u4")
+    columns["stop_ns"] = np.zeros(values.size, "u8")  # only flows that live are recorded
     columns["has"] = _has(values)
     columns["loopback"] = is_loopback(columns["src"]) | is_loopback(columns["dst"])
     return columns

@@ -9,14 +9,16 @@
 
 Rules: nothing is queued. A query, a flow request and a complaint each replace the one before, and a tick that was
 not asked for in time is never sent: what a session holds does not depend on how fast its viewer reads. While the
-viewer has paused, answers come from the tick that it saw last. Receiving raises RemoteProtocolError for what ends
+viewer has paused, answers come from the tick that it saw last. Of the history a viewer is told what it has not been
+told yet, from the first query on that asks for it. Receiving raises RemoteProtocolError for what ends
 the session. Of an update the numbers replace one another, the news is kept, up to a limit that no update reaches. What
 became of `delete` and `kill` is kept too, up to a limit that nobody reaches who reads.
 """
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from flowtopd.flows.snapshot import Tick
 from flowtopd.query.details import addresses, details, ends
@@ -97,6 +99,7 @@ class Conversation:
         self._query: Query | None = None
         self._answered = False
         self._shown: Published | None = None
+        self._told_seq = 0
         self._news: deque[Progress] = deque(maxlen=_MOST_NEWS)
         self._amount: Progress | None = None
         self._ends: deque[Done | Error] = deque(maxlen=_MOST_ENDS)
@@ -112,6 +115,11 @@ class Conversation:
     def interval_s(self) -> float | None:
         """How often the viewer wants a new tick, None when it does not."""
         return None if self._query is None or self._query.paused else self._query.interval
+
+    @property
+    def mean_s(self) -> float:
+        """Over how many seconds the viewer wants means of the rates in the ticks to come, 0: not."""
+        return 0.0 if self._query is None or self._query.paused else self._query.mean
 
     def receive(self, message: ViewerMessage) -> None:
         """Take what the viewer said. Raises RemoteProtocolError when it may not say that."""
@@ -168,6 +176,8 @@ class Conversation:
         self._complaint = None
         self._query = query
         self._answered = False
+        if not query.history:
+            self._told_seq = 0
 
     def answers(self, newest: Published | None, pace_s: float, viewers: int) -> Iterator[DaemonMessage]:
         """Yield what is due now, given what was published last, the pace of ticks and the number of viewers."""
@@ -195,7 +205,9 @@ class Conversation:
             self._answered = True
             self._shown = source
             try:
-                yield from _snapshots(source, self._query, pace_s, viewers, self._want_names)
+                parts = _snapshots(source, self._query, pace_s, viewers, self._want_names)
+                yield replace(next(parts), history=self._history(source))
+                yield from parts
             except TooSlowError:
                 self._query = None  # until the viewer asks for something else
                 yield Error(ErrorCode.FILTER, "the regular expressions take too long on these flows", 0)
@@ -207,6 +219,14 @@ class Conversation:
     def _source(self, newest: Published) -> Published:
         """The tick that answers come from."""
         return newest if self._shown is None or self._query is None or not self._query.paused else self._shown
+
+    def _history(self, source: Published) -> list[Any] | None:
+        """What the viewer has not been told of the history, if it wants it; it is told now."""
+        if self._query is None or not self._query.history:
+            return None
+        news = [one for one in source.history if one.seq > self._told_seq]
+        self._told_seq = max(self._told_seq, source.tick.snapshot.seq)
+        return [[one.wall_s, one.orig_rate, one.reply_rate] for one in news]
 
     def _is_due(self, newest: Published, pace_s: float) -> bool:
         if not self._answered or self._shown is None:
@@ -233,7 +253,8 @@ def _snapshots(
 ) -> Iterator[Snapshot]:
     """Yield the answer to a query in parts of ROWS_A_PART rows, at least one."""
     snapshot = source.tick.snapshot
-    page = execute(source.results, query)
+    results = source.results.looking(query)
+    page = execute(results, query)
     status = _status(source.tick, page, pace_s, viewers)
     fields = query.fields or VIEW_FIELDS[query.view]
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
@@ -252,7 +273,7 @@ def _snapshots(
             totals=page.totals,
             fields=fields,
             offset=page.offset + start,
-            rows=rendered(source.results, query, page.rows[start:end], fields),
+            rows=rendered(results, query, page.rows[start:end], fields),
             more=end < len(page.rows),
             replay=source.tick.replay,
         )
@@ -275,11 +296,13 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
 
 
 def _detail(source: Published, flow_id: str, query: Query, want_names: WantNames) -> Detail:
-    snapshot = source.tick.snapshot
-    row = row_of(snapshot, flow_id)
-    if row is None:
-        return Detail(flow_id, None)
-    if query.names:
-        want_names(addresses(snapshot, row))
-    history = [list(point) for point in source.rates.of(snapshot, row)]
-    return Detail(flow_id, details(snapshot, row, query), ends(snapshot, row, query), history)
+    """What is known of a flow, also of one that has closed lately."""
+    for table in (source.tick.snapshot, source.tick.snapshot.closed):
+        row = None if table is None else row_of(table, flow_id)
+        if table is None or row is None:
+            continue
+        if query.names:
+            want_names(addresses(table, row))
+        history = [list(point) for point in source.rates.of(table, row)]
+        return Detail(flow_id, details(table, row, query), ends(table, row, query), history)
+    return Detail(flow_id, None)

@@ -31,6 +31,8 @@ MAX_INTERVAL_S: Final = 3600.0
 MIN_SPEED: Final = 0.1
 MAX_SPEED: Final = 100.0
 """How fast a recording may be shown, in seconds of it a second."""
+MEANS_S: Final = (0.0, 2.0, 10.0, 40.0)
+"""Over how many seconds rates may be means; 0: from the last sample but one to the last."""
 
 
 class View(StrEnum):
@@ -83,6 +85,9 @@ class Query:
     `protocols` are IP protocol numbers, None is all of them. `limit` None is every row from `offset` on.
     `fields` are names out of `wire.fields`, empty is all. `interval` is in seconds. While `paused`, the
     daemon keeps answering from the snapshot that it last sent, so that a frozen screen can still scroll.
+
+    `closed`: also flows that have closed lately, in the flows view. `mean`: seconds over which all rates are means,
+    one of MEANS_S. `history`: the snapshots tell how the rates of the whole line have been.
     """
 
     TYPE: ClassVar = "query"
@@ -102,6 +107,9 @@ class Query:
     interval: float = 1.0
     paused: bool = False
     fields: tuple[str, ...] = ()
+    closed: bool = False
+    mean: float = 0.0
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all matched flows, not only the window. None where no flow has the value."""
+    """Sums over all matched flows that live, not only the window. None where no flow has the value."""
 
     orig_rate: float | None
     reply_rate: float | None
@@ -220,6 +228,10 @@ class Snapshot:
     `rows` hold values in the order of `fields`; `offset` is the index of the first row. A long window
     comes in parts: all carry the same `tag` and `seq`, and `more` is true on all but the last. `replay` is there
     where this is a recording, and `time` is that of the recording then.
+
+    `history`: lists of time, orig_rate and reply_rate of all flows together but loopback and the daemon's own, the
+    oldest first: everything in the answer to the first query that asks for it, then what is new. None where it was
+    not asked for.
     """
 
     TYPE: ClassVar = "snapshot"
@@ -235,6 +247,7 @@ class Snapshot:
     rows: list[list[Any]]
     more: bool = False
     replay: Replay | None = None
+    history: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

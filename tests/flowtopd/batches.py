@@ -63,6 +63,7 @@ def _row(flow: Flow, at_s: float) -> dict[str, Any]:
         "reply_dst": _halves(flow.src),
         **dict(zip(("orig_packets", "orig_bytes", "reply_packets", "reply_bytes"), packets_and_bytes, strict=True)),
         "start_ns": flow.start_ns,
+        "stop_ns": 0,
         "sampled_s": at_s if flow.at_s is None else flow.at_s,
         "ctid": flow.ctid,
         "status": flow.status,

@@ -12,8 +12,11 @@ from flowtopd.config import (
     Conntrack,
     Daemon,
     Geoip,
+    History,
+    Interval,
     LogLevel,
     NameOrNone,
+    Seconds,
     Secret,
     SysctlMode,
     load,
@@ -40,6 +43,11 @@ mirrors = "/srv/geoip.conf"
 account_id = 123456
 license_key = "secret"
 
+[history]
+closed = 0
+always = true
+interval = 60
+
 [daemon]
 log_level = "debug"
 """
@@ -62,6 +70,7 @@ def test_every_key_is_read() -> None:
             account_id=123456,
             license_key=Secret("secret"),
         ),
+        history=History(closed=Seconds(0), always=True, interval=Interval(60)),
         daemon=Daemon(log_level=LogLevel.DEBUG),
     )
 
@@ -76,10 +85,13 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
     ("text", "line", "key", "says"),
     [
         ("[conntrak]\n", 1, "conntrak", "unknown section, did you mean conntrack?"),
-        ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, geoip, daemon"),
+        ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, geoip, history, daemon"),
         ("[conntrack]\n\nsysctls = 'keep'\n", 3, "conntrack.sysctls", "unknown key, did you mean sysctl?"),
         ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level"),
-        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, geoip, daemon"),
+        ("[history]\nclosed = -1\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got -1"),
+        ("[history]\nclosed = 1.5\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got 1.5"),
+        ("[history]\ninterval = 0\n", 2, "history.interval", "wants whole seconds, 1 to 3600, got 0"),
+        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, geoip, history, daemon"),
         (
             "[conntrack]\nsysctl = 'on'\n",
             2,
@@ -107,7 +119,7 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny", got "all"'),
         ("access = 3\n", 1, "access", "wants to be a section, got 3"),
         ("[[access]]\n", 1, "access", "wants to be a section, got [{}]"),
-        ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, geoip, daemon"),
+        ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, geoip, history, daemon"),
         ("\nconntrack = {activat = true}\n", 2, "conntrack.activat", "unknown key, did you mean activate?"),
         ("\nconntrack.activate = 0\n", 2, "conntrack.activate", "wants true or false, got 0"),
         ("[conntrack.sysctl]\nx = 1\n", 1, "conntrack.sysctl", None),

@@ -1,11 +1,12 @@
 """The thread that finds processes: at once for flows that the kernel says are new, and for those it is asked about.
 
     kernel ─ NEW ─▶ Subscription ─▶ Decoder ─▶ Attributor.attribute_early ─┐
+           ─ DESTROY ─▶  │  ─▶ Endings, as they are                        │
     tick ─ ask ─────────────────────────────▶ Attributor.attribute ────────┴─▶ outbox
 
 A program that runs for 50 ms is gone at the next tick; an event comes while it still waits for its first answer. What
 events miss, the next dump shows: so lost events are counted, never asked for again, and where new flows come faster
-than they can be looked for, some are passed over.
+than they can be looked for, some are passed over, and endings with them.
 
     BUSY_SHARE   of a core is what events may cost; after a burst the thread lets them gather for a while, so that the
                  next turn handles many at a time, up to EVENTS, and passes over what waits behind these
@@ -28,11 +29,12 @@ from typing import Final
 import numpy as np
 
 from flowtopd.enrich.process.attribution import Answers, Attributor
+from flowtopd.enrich.process.endings import Endings
 from flowtopd.enrich.process.sockets import Port
 from flowtopd.flows.identity import flow_keys
 from flowtopd.netlink.ctnetlink import Decoder
 from flowtopd.netlink.datagrams import EVENTS, Subscription
-from flowtopd.netlink.nlmsg import MalformedMessage
+from flowtopd.netlink.nlmsg import MalformedMessage, Split
 from flowtopd.netlink.sock_diag import Columns
 
 BUSY_SHARE: Final = 0.25
@@ -84,8 +86,8 @@ class Budget:
 class Watcher:
     """Owns the thread. `attributor` is used in it alone, from `start` to `stop`; `outbox` is called in it.
 
-    Nothing that a process or a file of /proc does ends the thread: what goes wrong in a turn is logged, and the next
-    turn comes a second later.
+    What `subscribe` hears of flows that end goes into `endings`. Nothing that a process or a file of /proc does ends
+    the thread: what goes wrong in a turn is logged, and the next turn comes a second later.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Watcher:
         *,
         busy: Callable[[], float] = time.thread_time,
         wall_ns: Callable[[], int] = time.time_ns,
+        endings: Endings | None = None,
     ) -> None:
         self._wall_ns = wall_ns
         self._attributor = attributor
@@ -104,6 +107,7 @@ class Watcher:
         self._subscribe = subscribe
         self._clock = clock
         self._busy = busy
+        self._endings = Endings() if endings is None else endings
         self._jobs: deque[Columns | None] = deque()
         self._thread: threading.Thread | None = None
         self._wake = -1
@@ -223,15 +227,14 @@ class Watcher:
                 self._outbox(Listening(ports))
 
     def _handle_events(self, subscription: Subscription, *, hurried: bool) -> None:
-        columns, count = None, 0
+        block, columns, ended = None, None, None
         try:
-            block, found = subscription.receive()
-            count = len(found.offsets)
-            if count:
-                self._decoder.begin(count)
-                self._decoder.feed_events(block, found, self._clock())
-                columns = self._decoder.finish().columns
-            if hurried and count == EVENTS:
+            block, new, ended = subscription.receive()
+            if len(new.offsets):
+                columns = self._decoded(block, new)
+            if hurried and len(new.offsets) + len(ended.offsets) == EVENTS:
+                self._endings.put(block, ended)  # before others are received into the same memory
+                ended = None
                 self._pass_over(subscription)
         except MalformedMessage as error:
             self._complain(f"an event that makes no sense: {error}")
@@ -240,6 +243,14 @@ class Watcher:
             self._unsubscribe()
         if columns is not None:
             self._attribute(columns)
+        # behind the answers: whoever has taken an ending finds what was found out at the beginning
+        if block is not None and ended is not None:
+            self._endings.put(block, ended)
+
+    def _decoded(self, block: memoryview, new: Split) -> Columns:
+        self._decoder.begin(len(new.offsets))
+        self._decoder.feed_events(block, new, self._clock())
+        return self._decoder.finish().columns
 
     def _attribute(self, columns: Columns) -> None:
         columns["key"] = flow_keys(columns)
@@ -251,9 +262,10 @@ class Watcher:
 
     def _pass_over(self, subscription: Subscription) -> None:
         for _block in range(_BLOCKS):
-            _view, found = subscription.receive()
-            self.passed_over += len(found.offsets)
-            if len(found.offsets) < EVENTS:
+            _view, new, ended = subscription.receive()
+            count = len(new.offsets) + len(ended.offsets)
+            self.passed_over += count
+            if count < EVENTS:
                 return
 
     def _unsubscribe(self) -> None:

@@ -23,6 +23,7 @@ from flowtopd.enrich.process.sockets import Port
 from flowtopd.flows.dimensions import Owner
 from flowtopd.flows.interned import Interned
 from flowtopd.flows.names import TCP
+from flowtopd.netlink.nlmsg import Indices
 
 RETRY_S: Final = (0.5, 30.0)
 """Seconds until the second question, and the most between two."""
@@ -85,11 +86,33 @@ class Ledger:
         self._ask(draft)
         return self.listening != before
 
+    def recall(self, closed: Draft) -> None:
+        """Write what was found of flows that have closed before they were in a dump, or before the answer came.
+
+        They are not asked for: another process may have their ports by now.
+        """
+        if not len(closed["owner"]) or not self._early:
+            return
+        # all looked up at once: each costs 20 µs, and under a storm there are thousands of them
+        rows = closed.snapshot.rows_of(np.concatenate([answers.keys for _ticks, answers in self._early]))
+        waiting, self._early = self._early, deque(maxlen=_MOST_EARLY)
+        for ticks, answers in waiting:
+            here, rows = np.split(rows, [len(answers.keys)])
+            missing = np.flatnonzero(here < 0)
+            if len(missing) < len(here):
+                self._write(closed, answers, here)
+            if len(missing):
+                self._early.append((ticks, answers.chosen(missing)))
+
     def _apply(self, draft: Draft, answers: Answers, ticks: int) -> None:
         rows = draft.snapshot.rows_of(answers.keys)
         missing = np.flatnonzero(rows < 0)
         if ticks < _EARLY_TICKS and len(missing):
             self._early.append((ticks + 1, answers.chosen(missing)))
+        self._write(draft, answers, rows)
+
+    def _write(self, draft: Draft, answers: Answers, rows: Indices) -> None:
+        """Write the answers into these rows of the draft, -1 where there is none, and where they mean another flow."""
         meant = rows >= 0
         meant[meant] = draft.flows["start_ns"][rows[meant]] <= answers.begun_by_ns[meant]
         answers, rows = answers.chosen(np.flatnonzero(meant)), rows[meant]
@@ -126,9 +149,11 @@ class Ledger:
         self._watcher.stop()
         self._inbox.clear()
 
-    def compact(self, draft: Draft) -> None:
+    def compact(self, *drafts: Draft) -> None:
         """Drop the owners that no flow has any more."""
-        draft.replace("owner", self.owners.compact(draft["owner"]))
+        mapping = self.owners.compact(np.concatenate([draft["owner"] for draft in drafts]))
+        for draft in drafts:
+            draft.replace("owner", mapping)
 
     def forget(self) -> None:
         """End the watcher and drop everything."""

@@ -44,6 +44,15 @@ def test_nothing_is_copied_where_nothing_came_or_went() -> None:
     assert draft.publish()["owner"] is last["owner"]
 
 
+def test_what_another_draft_knew_is_taken_over_and_is_not_new() -> None:
+    (alive,), (gone,) = ticks((ONE, TWO, THREE)), ticks((ONE, TWO))
+    known = written(alive, owner=[7, 8, 9], due_s=[1, 2, 3]).publish()
+    draft = Draft(gone, None)
+    draft.bring(np.array([1]), known, np.array([2]))
+    assert (draft["owner"].tolist(), draft["due_s"].tolist()) == ([0, 9], [0, 3])
+    assert draft.new.tolist() == [0]
+
+
 def test_a_write_leaves_what_was_published_as_it_was() -> None:
     first, second = ticks((ONE, TWO), (ONE, TWO))
     last = written(first, owner=[7, 8]).publish()

@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -15,13 +16,14 @@ from flowtopd.flows.identity import flow_keys
 from flowtopd.netlink import uapi
 from flowtopd.netlink.ctnetlink import Decoder, dump_request
 from flowtopd.netlink.ctrecord import Columns
-from flowtopd.netlink.datagrams import EVENTS, Questioner, Subscription, open_new_flows
+from flowtopd.netlink.datagrams import EVENTS, SLOT, Questioner, Subscription, open_all_flows, open_new_flows
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.netlink.sock_diag import Question, decode, exact_request
 from testbed.entries import mix
 from testbed.inject import inject
 from testbed.netns import Namespace
+from testbed.packets import ping
 from tests.flowtopd.netlink.ctmessages import tcp
 from tests.flowtopd.netlink.diagmessages import Sock, rows
 
@@ -163,7 +165,8 @@ class Events:
     def decoded(self) -> Columns:
         decoder = Decoder()
         decoder.begin(1)
-        decoder.feed_events(*self.subscription.receive(), 1.0)
+        block, new, _ended = self.subscription.receive()
+        decoder.feed_events(block, new, 1.0)
         return decoder.finish().columns
 
 
@@ -202,7 +205,8 @@ def test_the_key_of_an_event_is_that_of_the_dump(namespace: Namespace) -> None:
         inject(namespace, mix(EVENTS))
         decoder = Decoder()
         decoder.begin(0)
-        decoder.feed_events(*subscription.receive(), 1.0)
+        view, new, _ended = subscription.receive()
+        decoder.feed_events(view, new, 1.0)
         early = decoder.finish().columns
         decoder.begin(0)
         with namespace.entered(), NetlinkSocket() as netlink:
@@ -211,6 +215,38 @@ def test_the_key_of_an_event_is_that_of_the_dump(namespace: Namespace) -> None:
         late = decoder.finish().columns
     assert len(set(flow_keys(early).tolist())) == EVENTS
     assert set(flow_keys(early).tolist()) == set(flow_keys(late).tolist())
+
+
+def ended(number: int) -> bytes:
+    """The event of a flow that was destroyed: IPCTNL_MSG_CT_DELETE instead of IPCTNL_MSG_CT_NEW."""
+    message = bytearray(tcp(number, seq=0, flags=0))
+    message[4:6] = struct.pack("=H", 1 << 8 | 2)
+    return bytes(message)
+
+
+def test_new_and_ended_flows_are_told_apart(events: Events) -> None:
+    events.kernel.send(ended(1))
+    events.kernel.send(tcp(2, seq=0, flags=0x600))
+    events.kernel.send(ended(3))
+    _block, new, gone = events.subscription.receive()
+    assert (new.offsets.tolist(), gone.offsets.tolist()) == ([SLOT], [0, 2 * SLOT])
+
+
+@pytest.mark.kernel
+def test_the_event_of_a_destroyed_flow_has_its_last_counters_and_both_times(namespace: Namespace) -> None:
+    with namespace.entered():
+        subscription = Subscription(open_all_flows)
+    with contextlib.closing(subscription):
+        before_ns = time.time_ns()
+        ping(namespace, "127.0.0.1")
+        namespace.run(["conntrack", "-D", "-p", "icmp"])
+        decoder = Decoder()
+        decoder.begin(1)
+        block, _new, gone = subscription.receive()
+        decoder.feed_events(block, gone, 1.0)
+        columns = decoder.finish().columns
+    assert [columns[name].tolist() for name in ("orig_packets", "reply_packets")] == [[1], [1]]
+    assert before_ns <= columns["start_ns"][0] <= columns["stop_ns"][0] <= time.time_ns()
 
 
 @pytest.mark.kernel

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowtopd.flows.snapshot import Snapshot
-from flowtopd.query.execute import check, execute
+from flowtopd.query.execute import check, execute, rendered
 from flowtopd.query.results import Results
 from flowtopd.query.rows import RENDERERS, render
 from flowtopd.query.sort import SORT_KEYS, End, order
@@ -197,6 +197,75 @@ def test_a_duration_is_never_negative_when_the_clock_was_set_back() -> None:
     assert render(taken, np.array([0]), ("duration",)) == [[0.0]]
 
 
+def with_closed() -> Snapshot:
+    """A flow that moves, and three that have closed, after 5, 9 and 7 seconds."""
+    flows = [Flow(sport=number, ctid=number, start_ns=1_699_999_980 * 10**9).counted(100, 0) for number in range(1, 5)]
+    gone = snapshot(*flows[1:])
+    stops = {"stop_ns": np.array([1_699_999_985, 1_699_999_989, 1_699_999_987], np.uint64) * np.uint64(10**9)}
+    return replace(
+        snapshot(flows[0].counted(300, 0), before=(flows[0],)), closed=replace(gone, columns=gone.columns | stops)
+    )
+
+
+CLOSED = with_closed()
+
+
+def shown(query: Query, *fields: str) -> list[list[Any]]:
+    results = Results(CLOSED).looking(query)
+    return rendered(results, query, execute(results, query).rows, fields)
+
+
+def test_closed_flows_are_shown_when_asked_for_and_unknown_in_what_is_over() -> None:
+    query = Query(closed=True, sort="sport", descending=False)
+    assert shown(query, "sport", "closed", "duration", "orig_rate", "orig_bytes", "timeout") == [
+        [1, False, 30.0, 200.0, 300, 60],
+        [2, True, 5.0, None, 100, None],
+        [3, True, 9.0, None, 100, None],
+        [4, True, 7.0, None, 100, None],
+    ]
+    assert shown(Query(), "sport") == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("query", "ports"),
+    [
+        (Query(sort="duration"), [1, 3, 4, 2]),
+        (Query(sort="duration", descending=False), [2, 4, 3, 1]),
+        (Query(sort="sport", filter="duration < 8s"), [4, 2]),
+        (Query(sort="sport", filter="closed"), [4, 3, 2]),
+        (Query(sort="sport", filter="not closed"), [1]),
+        (Query(sort="sport", filter="timeout > 0"), [1]),
+        (Query(sort="sport", active=True), [1]),
+    ],
+)
+def test_they_are_sorted_and_filtered_as_the_others(query: Query, ports: list[int]) -> None:
+    found = [row[0] for row in shown(replace(query, closed=True), "sport")]
+    assert found == ports
+
+
+def test_they_count_as_rows_and_in_no_sum() -> None:
+    query = Query(closed=True)
+    page = execute(Results(CLOSED).looking(query), query)
+    assert (page.matched, page.totals.orig_bytes, page.totals.orig_rate) == (4, 300, 200.0)
+    groups = replace(query, view=View.SERVICES)
+    results = Results(CLOSED).looking(groups)
+    assert rendered(results, groups, execute(results, groups).rows, ("flows", "orig_bytes")) == [[1, 300]]
+
+
+def test_means_are_the_rates_of_rows_sums_order_and_filter() -> None:
+    means = {10.0: (np.array([7.0, 9.0, 3.0, 1.0, np.nan]), np.zeros(5))}
+    results = Results(replace(TAKEN, means=means))
+
+    def ports(query: Query) -> list[int]:
+        taken = results.looking(query)
+        return [row[0] for row in rendered(taken, query, execute(taken, query).rows, ("sport",))]
+
+    assert ports(Query(mean=10)) == [2, 1, 3, 5]
+    assert ports(Query(mean=10, filter="rate > 5", sort="sport")) == [2, 1]
+    assert execute(results.looking(Query(mean=10)), Query(mean=10)).totals.orig_rate == 19.0
+    assert ports(Query(mean=40)) == ports(Query())
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -212,6 +281,8 @@ def test_a_duration_is_never_negative_when_the_clock_was_set_back() -> None:
         (Query(interval=0.01), ErrorCode.FIELD),
         (Query(interval=float("nan")), ErrorCode.FIELD),
         (Query(interval=1e9), ErrorCode.FIELD),
+        (Query(mean=3.0), ErrorCode.FIELD),
+        (Query(mean=float("nan")), ErrorCode.FIELD),
         (Query(fields=("sport", "nonsense")), ErrorCode.FIELD),
     ],
 )

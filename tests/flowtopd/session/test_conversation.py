@@ -3,18 +3,19 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from flowtopd.flows.addresses import AddressTable
 from flowtopd.flows.dimensions import Dimensions, Owner, Place
 from flowtopd.flows.rate_history import RateHistory
-from flowtopd.flows.snapshot import Tick
+from flowtopd.flows.snapshot import Sample, Tick
 from flowtopd.flows.table import FlowTable
 from flowtopd.query.results import Results
 from flowtopd.query.rows import flow_id
 from flowtopd.session.conversation import ROWS_A_PART, Conversation, WantNames
 from flowtopd.session.hub import Published
-from flowtopd.wire.codec import encode_daemon
+from flowtopd.wire.codec import decode_daemon, encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import DETAIL_FIELDS, ENDS, FLOW_FIELD_NAMES, RECORDED_FIELD_NAMES
 from flowtopd.wire.messages import (
@@ -309,6 +310,97 @@ def test_a_viewer_is_told_what_it_may_do() -> None:
     conversation = Conversation("", "", _nobody, (Right.UPDATE, Right.ACT))
     conversation.receive(HELLO)
     assert heard(conversation) == [Welcome(PROTOCOL_VERSION, "", "", ("update", "act"))]
+
+
+GONE = Flow(sport=9, ctid=9)
+
+
+def with_closed() -> Tick:
+    gone = joined(tick(GONE).snapshot)
+    gone = replace(gone, columns=gone.columns | {"stop_ns": np.array([1], np.uint64)})
+    return replace(FIRST, snapshot=replace(joined(FIRST.snapshot), closed=gone))
+
+
+@pytest.mark.parametrize(("query", "rows"), [(Query(), [[False]]), (Query(closed=True), [[False], [True]])])
+def test_closed_flows_are_rows_for_who_wants_them_and_flows_of_the_kernel_for_nobody(
+    query: Query, rows: list[list[bool]]
+) -> None:
+    conversation = greeted()
+    conversation.receive(replace(query, fields=("closed",), sort="closed", descending=False))
+    (answer,) = heard(conversation, with_closed())
+    assert isinstance(answer, Snapshot)
+    assert answer.rows == rows
+    assert (answer.status.matched, answer.status.flows) == (len(rows), 1)
+
+
+def test_a_closed_flow_is_told_in_full_too() -> None:
+    conversation = greeted()
+    conversation.receive(Query())
+    (key,) = tick(GONE).snapshot.columns["key"].tolist()
+    conversation.receive(FlowRequest(f"{key:016x}"))
+    detail = next(message for message in heard(conversation, with_closed()) if isinstance(message, Detail))
+    assert detail.flow is not None
+    assert (detail.flow["closed"], detail.flow["sport"]) == (True, 9)
+
+
+def test_a_viewer_wants_means_as_long_as_it_wants_ticks() -> None:
+    conversation = greeted()
+    assert conversation.mean_s == 0
+    conversation.receive(Query(mean=10))
+    assert conversation.mean_s == 10
+    conversation.receive(Query(mean=10, paused=True))
+    assert conversation.mean_s == 0
+
+
+class Told:
+    """A viewer's view of the history over ticks of a second each."""
+
+    def __init__(self) -> None:
+        self.conversation = greeted()
+        self._samples: list[Sample] = []
+
+    def tick(self, *, read: bool = True) -> list[list[float]] | None:
+        seq = len(self._samples) + 1
+        self._samples.append(Sample(seq, float(seq), None if seq == 1 else seq * 10.0, 0.0))
+        taken = later(float(seq), seq)
+        if not read:
+            return None
+        published = Published(taken, Results(taken.snapshot), history=tuple(self._samples))
+        (answer,) = self.conversation.answers(published, 1.0, 1)
+        assert isinstance(answer, Snapshot)
+        return decoded.history if isinstance(decoded := decode_daemon(encode_daemon(answer)[4:]), Snapshot) else []
+
+
+def test_the_history_is_told_whole_and_then_what_is_new_also_of_ticks_that_were_missed() -> None:
+    told = Told()
+    told.conversation.receive(Query(history=True))
+    told.tick(read=False)
+    assert told.tick() == [[1.0, None, 0.0], [2.0, 20.0, 0.0]]
+    assert told.tick() == [[3.0, 30.0, 0.0]]
+    told.tick(read=False)
+    told.conversation.receive(Query(history=True, sort="bytes"))
+    assert told.tick() == [[4.0, 40.0, 0.0], [5.0, 50.0, 0.0]]
+
+
+def test_who_does_not_ask_for_history_gets_none_and_whole_when_asking_again() -> None:
+    told = Told()
+    told.conversation.receive(Query(history=True))
+    told.tick()
+    told.conversation.receive(Query())
+    assert told.tick() is None
+    told.conversation.receive(Query(history=True))
+    assert told.tick() == [[1.0, None, 0.0], [2.0, 20.0, 0.0], [3.0, 30.0, 0.0]]
+
+
+def test_a_paused_viewer_is_told_the_rest_when_it_goes_on() -> None:
+    told = Told()
+    told.conversation.receive(Query(history=True))
+    told.tick()
+    told.conversation.receive(Query(history=True, paused=True))
+    assert told.tick() == []
+    told.tick(read=False)
+    told.conversation.receive(Query(history=True))
+    assert told.tick() == [[2.0, 20.0, 0.0], [3.0, 30.0, 0.0], [4.0, 40.0, 0.0]]
 
 
 FAR, NEAR = (0, 0xFFFF_0101_0101), (0, 0xFFFF_0A00_0001)

@@ -1,5 +1,8 @@
 import asyncio
+from dataclasses import replace
 
+from flowtopd.flows.history import SAMPLES
+from flowtopd.flows.snapshot import Sample
 from flowtopd.session.hub import Hub
 from tests.flowtopd.batches import Flow, tick
 
@@ -34,6 +37,42 @@ def test_a_tick_wakes_everybody() -> None:
     assert (woken, hub.pace_s) == ([1, 2], 1.5)
     assert hub.latest is not None
     assert hub.latest.tick is published
+
+
+def test_without_viewers_there_is_a_tick_as_often_as_the_history_wants_it() -> None:
+    hub = Hub(10.0)
+    assert hub.interval_s == 10.0
+    hub.join(nothing)
+    assert hub.interval_s == 10.0
+    for wanted, paced in ((60.0, 10.0), (1.0, 1.0), (None, 10.0)):
+        hub.want(nothing, wanted)
+        assert hub.interval_s == paced
+
+
+def test_the_means_that_anybody_wants_are_made_and_no_others() -> None:
+    hub = Hub()
+    others = lambda: None  # noqa: E731 - a viewer is known by its function
+    for viewer in (nothing, others):
+        hub.join(viewer)
+    assert hub.mean_s == frozenset()
+    hub.want(nothing, 1.0, 10.0)
+    hub.want(others, 1.0, 40.0)
+    assert hub.mean_s == {10.0, 40.0}
+    hub.leave(others)
+    hub.want(nothing, 1.0)
+    assert hub.mean_s == frozenset()
+
+
+def test_the_history_goes_with_each_tick_and_ends_with_the_last_viewer() -> None:
+    hub = Hub()
+    for number in range(SAMPLES + 5):
+        sampled = replace(tick(Flow()), sample=Sample(number, float(number), 1.0, 2.0) if number else None)
+        hub.publish(sampled, 1.0)
+    assert hub.latest is not None
+    assert [one.seq for one in hub.latest.history] == list(range(5, SAMPLES + 5))
+    hub.clear()
+    hub.publish(tick(Flow()), 1.0)
+    assert hub.latest.history == ()
 
 
 def test_a_change_of_demand_is_noticed_once_also_when_it_came_before_the_wait() -> None:

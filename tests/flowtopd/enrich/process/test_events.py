@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from flowtopd.enrich.process.attribution import Answers, Attributor
 from flowtopd.enrich.process.cgroup import Cgroups
+from flowtopd.enrich.process.endings import Endings
 from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, Budget, Listening, Watcher
 from flowtopd.enrich.process.holders import Holders
 from flowtopd.enrich.process.identity import Identities
@@ -25,7 +27,7 @@ from flowtopd.enrich.process.namespaces import Namespaces
 from flowtopd.enrich.process.sockets import Sockets
 from flowtopd.enrich.process.verdict import Verdicts
 from flowtopd.flows.dimensions import Attribution
-from flowtopd.netlink.datagrams import EVENTS, Subscription, open_new_flows
+from flowtopd.netlink.datagrams import EVENTS, Subscription, open_all_flows, open_new_flows
 from flowtopd.netlink.sock_diag import Columns
 from testbed.entries import mix
 from testbed.inject import inject
@@ -253,6 +255,58 @@ def test_when_events_end_questions_are_answered_all_the_same(
     assert caplog.messages == ["no more events of new flows: Input/output error"]
 
 
+def ending(number: int) -> bytes:
+    message = bytearray(event(number))
+    message[4:6] = struct.pack("=H", 1 << 8 | 2)  # IPCTNL_MSG_CT_DELETE
+    return bytes(message)
+
+
+@pytest.mark.kernel
+def test_endings_are_kept_as_they_come_and_nobody_is_looked_for(
+    inbox: Inbox, line: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = line
+    seen, endings = Seen(), Endings()
+    for number in range(3):
+        theirs.send(ending(number))
+    theirs.send(event(9))
+    with running(Watcher(seen, inbox.put, lambda: Subscription(lambda: ours), endings=endings)):
+        wait_until(lambda: seen.flows == 1)
+        ended: list[int] = []
+
+        def all_there() -> bool:
+            ended.extend(endings.take(0.0)["ctid"].tolist())
+            return len(ended) == 3
+
+        wait_until(all_there)
+    assert sorted(ended) == [1000, 1001, 1002]
+
+
+@pytest.mark.kernel
+def test_whoever_has_an_ending_finds_the_answer_too(namespace: Namespace, inbox: Inbox) -> None:
+    endings = Endings()
+    with (
+        namespace.entered(),
+        running(Watcher(attributor(), inbox.put, lambda: Subscription(open_all_flows), endings=endings)),
+        namespace.socket() as server,
+    ):
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with Program(namespace, CLIENT.format(port=server.getsockname()[1])) as program:
+            namespace.run(["conntrack", "-D", "-p", "tcp"])
+            taken: list[int] = []
+
+            def ended() -> bool:
+                taken.extend(endings.take(0.0)["key"].tolist())
+                return bool(taken)
+
+            wait_until(ended)
+        assert not inbox.empty()
+        answers = inbox.answers()
+    assert answers.keys.tolist() == taken
+    assert [owner.pid for owner in answers.owners if owner.pid] == [program.pid]
+
+
 @pytest.mark.kernel
 def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = line
@@ -267,11 +321,11 @@ def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[s
         busy=lambda: next(work_s) * 0.15,
     )
     for number in range(3 * EVENTS):
-        theirs.send(event(number))
+        theirs.send(event(number) if number % 2 else ending(number))
     with running(made):
-        wait_until(lambda: seen.flows + made.passed_over == 3 * EVENTS, timeout=30)
+        wait_until(lambda: seen.flows * 2 + made.passed_over == 3 * EVENTS, timeout=30)
     assert made.passed_over > 0
-    assert seen.flows >= EVENTS
+    assert seen.flows * 2 >= EVENTS
 
 
 @pytest.mark.kernel

@@ -163,6 +163,38 @@ def test_an_answer_whose_flow_never_comes_is_dropped(scene: Scene) -> None:
     assert scene.told(scene.tick(ONE)) == [(None, Attribution.PENDING)]
 
 
+def test_a_flow_that_closed_before_any_dump_has_what_was_found_at_its_beginning(scene: Scene) -> None:
+    closed = Draft(FlowTable().apply(batch(ONE, TWO), moment(100)), None)
+    scene.answer(keys(closed.snapshot)[:1], Attribution.EXACT, CURL)
+    scene.tick()
+    scene.ledger.recall(closed)
+    assert scene.told(closed) == [("curl", Attribution.EXACT), (None, Attribution.PENDING)]
+    assert not scene.watcher.asked, "who has its ports now is another question"
+
+
+def test_of_an_answer_for_many_each_flow_gets_its_own_and_the_rest_waits_on(scene: Scene) -> None:
+    later = Scene().tick(ONE, TWO).snapshot
+    closed = Draft(FlowTable().apply(batch(TWO), moment(100)), None)
+    scene.answer(keys(later), Attribution.EXACT, CURL)
+    scene.tick()
+    for _tick in range(2):
+        scene.ledger.recall(closed)
+        assert scene.told(closed) == [("curl", Attribution.EXACT)]
+    assert scene.told(scene.tick(ONE)) == [("curl", Attribution.EXACT)]
+
+
+def test_an_answer_that_comes_after_its_flow_has_closed_is_written_to_it(scene: Scene) -> None:
+    found = scene.tick(ONE).snapshot
+    closed = Draft(found, None)
+    scene.tick()
+    scene.ledger.recall(closed)
+    assert scene.told(closed) == [(None, Attribution.PENDING)]
+    scene.answer(keys(found), Attribution.LISTENER, CURL)
+    scene.tick()
+    scene.ledger.recall(closed)
+    assert scene.told(closed) == [("curl", Attribution.LISTENER)]
+
+
 def test_listening_ports_are_asked_for_every_few_seconds_and_a_change_is_told(scene: Scene) -> None:
     scene.tick(ONE)
     scene.inbox.append(Listening({6: frozenset({80})}))
