@@ -260,7 +260,7 @@ def _snapshots(
     for start in range(0, max(1, len(page.rows)), ROWS_A_PART):
         end = start + ROWS_A_PART
         if start < MOST_NAMED and (
-            wanted := named_addresses(source.results, query, page.rows[start:end], fields, first=start == 0)
+            wanted := named_addresses(results, query, page.rows[start:end], fields, first=start == 0)
         ):
             want_names(wanted)
         yield Snapshot(
