@@ -18,9 +18,9 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -31,18 +31,21 @@ from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
 from flowtop_client.connection.private import PrivateDaemon, replaying
 from flowtop_client.humanize import clean
+from flowtop_client.preferences.files import usual_files
+from flowtop_client.preferences.order import order_of
+from flowtop_client.preferences.settings import Read, Settings
 from flowtop_client.recorder import Recorder
 from flowtop_client.view_state.filter_line import remembered
+from flowtop_client.view_state.place import VIEWS, Place
 from flowtop_client.view_state.state import (
     ALL_PROTOCOLS,
     PLACE_VIEWS,
     ProtocolGroup,
     ViewState,
     query_for,
-    starts_descending,
 )
+from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.errors import RecordingError
-from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MIN_INTERVAL_S, MIN_SPEED, Family, View
@@ -98,6 +101,7 @@ class Options:
     speed: float = 1.0
     record: Path | None = None
     exit_if: str = ""
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -143,6 +147,12 @@ def _view(text: str) -> View:
     raise argparse.ArgumentTypeError(f"{text!r} is no view: {hint}")
 
 
+def _theme(text: str) -> Theme:
+    with suppress(ValueError):
+        return Theme(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no theme: {', '.join(Theme)}")
+
+
 def _filter(text: str) -> str:
     """A filter that parses. It is no argparse error where it does not: those have no place for the mark."""
     try:
@@ -163,26 +173,6 @@ def _format(text: str) -> batch.Format:
     with suppress(ValueError):
         return batch.Format(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no format: {', '.join(batch.Format)}")
-
-
-def _sort(text: str, view: View) -> tuple[str, bool]:
-    """The field and whether it descends. Raises ValueError, with what is wrong."""
-    field, colon, order = text.partition(":")
-    known = sort_fields(view)
-    if field not in known:
-        of = "" if view is View.FLOWS else f" of {view}"
-        near = difflib.get_close_matches(field, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"some that are: {', '.join(_some(known))}"
-        raise ValueError(f"{field!r} is no sort field{of}: {hint}")
-    if colon and order not in {"asc", "desc"}:
-        raise ValueError(f"{order!r} is no order: {field}:asc or {field}:desc")
-    return field, order == "desc" if colon else starts_descending(field)
-
-
-def _some(fields: tuple[str, ...]) -> list[str]:
-    """Fields that people sort by."""
-    wanted = ("rate", "bytes", "flows", "packets", "dst", "dport", "duration")
-    return [field for field in wanted if field in fields]
 
 
 class _Version(argparse.Action):
@@ -220,30 +210,26 @@ def _parser() -> _Parser:
         which.add_argument(short, long, action="append_const", dest="protocols", const=group, help=meaning)
     which.add_argument("--all", action="store_true", help="every protocol, GRE and the rest too")
     which.add_argument("--loopback", action="store_true", help="also flows within this host")
-    which.add_argument(
-        "-f", "--filter", type=_filter, default="", metavar="EXPR", help="flows that match; ? has the language"
-    )
+    which.add_argument("-f", "--filter", type=_filter, metavar="EXPR", help="flows that match; ? has the language")
     how = parser.add_argument_group("how they are shown")
     how.add_argument("-n", "--no-dns", action="store_true", help="addresses, no names")
     how.add_argument("-G", "--no-geoip", action="store_true", help="no countries and networks")
     how.add_argument("-s", "--show-src", action="store_true", help="also the source side")
     how.add_argument("-b", "--bits", action="store_true", help="rates in bits/s instead of bytes/s")
-    how.add_argument(
-        "-t", "--interval", type=_interval, default=1.0, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)"
-    )
+    how.add_argument("-t", "--interval", type=_interval, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)")
     how.add_argument(
         "--view",
         type=_view,
-        default=View.FLOWS,
         metavar="NAME",
         help="flows, processes, devices, hosts, countries, networks, services, containers (default: flows)",
     )
     how.add_argument(
         "--sort",
-        default="rate",
         metavar="FIELD[:asc|desc]",
         help="a column or a JSON key (default: rate:desc)",
     )
+    how.add_argument("--theme", type=_theme, metavar="NAME", help=f"{', '.join(Theme)} (default: dark)")
+    how.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     _add_output(parser)
     return parser
 
@@ -288,8 +274,11 @@ def _add_output(parser: _Parser) -> None:
     other.add_argument("-h", "--help", action="help", help="show this help and exit")
 
 
-def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
-    """The options in `argv`. Raises SystemExit with a status: 2 on a mistake, 0 after --help and --version."""
+def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], Read] = Read) -> Options:
+    """The options in `argv`, and what the configuration file says about the rest where there is a screen.
+
+    Raises SystemExit with a status: 2 on a mistake, 0 after --help and --version.
+    """
     parser = _parser()
     given = parser.parse_args(argv)
     if given.standalone and given.socket:
@@ -304,29 +293,16 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         parser.error("--record writes a recording: `flowtop --replay FILE --json` and the others show it")
     if not given.update and given.no_geoip and given.view in PLACE_VIEWS:
         parser.error(f"--no-geoip and --view {given.view}: nothing would be left")
+    _check_output(parser, given)
+    form = given.form or (batch.Format.TEXT if given.once or given.exit_if or not terminal else None)
+    # output for scripts is the same for everybody
+    kept = settings() if form is None and not (given.record or given.update) else Read()
     try:
-        sort, descending = _sort(given.sort, given.view)
+        state = _state(given, kept.settings)
     except ValueError as error:
         parser.error(f"argument --sort: {error}")
-    _check_output(parser, given)
-    state = ViewState(
-        view=given.view,
-        filter=given.filter,
-        history=remembered((), given.filter),
-        protocols=ALL_PROTOCOLS if given.all else frozenset(given.protocols or {ProtocolGroup.TCP}),
-        families=tuple(family for family in Family if family in (given.families or Family)),
-        loopback=given.loopback,
-        names=not given.no_dns,
-        geoip=not given.no_geoip,
-        source=given.show_src,
-        bits=given.bits,
-        interval=given.interval,
-        sort=sort,
-        descending=descending,
-    )
-    form = given.form or (batch.Format.TEXT if given.once or given.exit_if or not terminal else None)
     return Options(
-        state,
+        replace(state, warnings=kept.warnings),
         form,
         given.once,
         given.limit,
@@ -337,6 +313,34 @@ def parse(argv: Sequence[str] | None, *, terminal: bool) -> Options:
         given.speed or 1.0,
         given.record,
         given.exit_if,
+        kept.settings.keys,
+    )
+
+
+def _state(given: argparse.Namespace, kept: Settings) -> ViewState:
+    """The state to begin with: what is given, else what is kept. Raises ValueError where the order is none."""
+    view = given.view or kept.view
+    places = [Place(*kept.sort.get(each, ("rate", True))) for each in VIEWS]
+    sort, descending = order_of(given.sort, view) if given.sort else kept.sort.get(view, ("rate", True))
+    text = kept.filter if given.filter is None else given.filter
+    return ViewState(
+        view=view,
+        filter=text,
+        history=remembered((), text),
+        protocols=ALL_PROTOCOLS if given.all else frozenset(given.protocols or kept.protocols),
+        families=tuple(family for family in Family if family in (given.families or Family)),
+        loopback=given.loopback,
+        names=kept.names and not given.no_dns,
+        geoip=kept.geoip and not given.no_geoip,
+        source=kept.source or given.show_src,
+        bits=kept.bits or given.bits,
+        interval=given.interval or kept.interval,
+        mouse=kept.mouse and not given.no_mouse,
+        theme=given.theme or kept.theme,
+        choices=tuple(kept.columns.get(each, ()) for each in VIEWS),
+        places=tuple(places),
+        sort=sort,
+        descending=descending,
     )
 
 
@@ -346,13 +350,13 @@ def _check_output(parser: _Parser, given: argparse.Namespace) -> None:
         parser.error("--exit-if and --format openmetrics: metrics are told in any case")
     if given.exit_if and given.limit:
         parser.error("--exit-if and --limit: all rows are looked at")
-    if given.exit_if and given.view is not View.FLOWS:
+    if given.exit_if and (view := given.view or View.FLOWS) is not View.FLOWS:
         node = parse_filter(given.exit_if)
         try:
             if node is not None:
-                condition.check(node, given.view)
+                condition.check(node, view)
         except condition.NoSuchFieldError as error:
-            parser.error(f"argument --exit-if: {str(error)!r} is no field of {given.view}")
+            parser.error(f"argument --exit-if: {str(error)!r} is no field of {view}")
 
 
 async def _serve(options: Options, target: str | socket.socket) -> int:
@@ -361,7 +365,7 @@ async def _serve(options: Options, target: str | socket.socket) -> int:
         await _record(options, options.record, target)
         return 0
     if options.form is None:
-        await _on_screen(options.state, target)
+        await _on_screen(options, target)
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # `→` and names in a locale that cannot write them
@@ -412,16 +416,18 @@ async def _record(options: Options, path: Path, target: str | socket.socket) -> 
             print(f"flowtop: {path}: {what}, {done.size_bytes} bytes", file=sys.stderr)
 
 
-async def _on_screen(state: ViewState, target: str | socket.socket) -> None:
-    lines = shutil.get_terminal_size().lines
-    state = replace(state, page=lines, fields=needed_fields(flow_columns(source=True)))
+async def _on_screen(options: Options, target: str | socket.socket) -> None:
+    lines, state, files = shutil.get_terminal_size().lines, options.state, usual_files(os.environ)
+    history = remembered(files.history(), state.filter)
+    state = replace(state, page=lines, fields=needed_fields(flow_columns(source=True)), history=history)
     connection = Connection(target, query_for(state))
     up = await connection.open()
     try:
         # 0.1 s and 8 MB, which batch output never needs; and the daemon makes the first snapshot meanwhile
         from flowtop_client.tui.app import run  # noqa: PLC0415
 
-        reason = await run(connection, state, up.host)
+        colours = not os.environ.get("NO_COLOR")
+        reason = await run(connection, state, up.host, files=files, keys=options.keys, colours=colours)
     finally:
         await connection.close()
     if reason is not None:
@@ -486,7 +492,8 @@ def _show(options: Options) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Gives the exit status."""
-    options = parse(argv, terminal=sys.stdin.isatty() and sys.stdout.isatty())
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    options = parse(argv, terminal=terminal, settings=usual_files(os.environ).settings)
     try:
         status = _show(options)
         sys.stdout.flush()

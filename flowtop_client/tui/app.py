@@ -13,17 +13,26 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.layout import Layout
+from prompt_toolkit.mouse_events import MouseButton, MouseEvent, MouseEventType
+from prompt_toolkit.styles import DynamicStyle
 
 from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
-from flowtop_client.tui.key_bindings import HELP, Command, bindings
+from flowtop_client.preferences.files import Files
+from flowtop_client.tui.key_bindings import SECTIONS, Command, Sections, bindings, help_of
 from flowtop_client.tui.layout import help_lines, help_page, new_tab, regions, screen
-from flowtop_client.tui.style import STYLE
+from flowtop_client.tui.pointing import clicked, wheeled
+from flowtop_client.tui.rebinding import rebound
+from flowtop_client.tui.style import STYLES
 from flowtop_client.tui.widgets.canvas import Canvas
 from flowtop_client.tui.widgets.line import Line
+from flowtop_client.view_state.choosing import Choose, columns_kept
 from flowtop_client.view_state.filtering import refused, typed
 from flowtop_client.view_state.moves import (
     MOVES,
@@ -37,13 +46,21 @@ from flowtop_client.view_state.moves import (
     received,
 )
 from flowtop_client.view_state.problems import silent_from
-from flowtop_client.view_state.state import ViewState, query_for
+from flowtop_client.view_state.state import ViewState, changed, query_for
 from flowtop_client.view_state.text_input import Edit
+from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Snapshot
 
 _ESCAPE_S = 0.05
 """How long an Escape may be the beginning of an arrow key; a local terminal sends those in one piece."""
+
+_DOUBLE_CLICK_S = 0.4
+
+_WHEEL = {MouseEventType.SCROLL_UP: -1, MouseEventType.SCROLL_DOWN: 1}
+
+NO_FILES = Files(None, None)
+NO_KEYS: Mapping[str, Sequence[str]] = {}
 
 _PATIENCE_S = 0.05
 """How long the screen waits for rows. A key that changes nothing for longer seems lost."""
@@ -52,21 +69,35 @@ _PATIENCE_S = 0.05
 class Viewer:
     """Owns the state and the application, and is owned by `run`."""
 
-    def __init__(self, connection: Connection, state: ViewState, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        state: ViewState,
+        *,
+        patience_s: float = _PATIENCE_S,
+        files: Files = NO_FILES,
+        sections: Sections = SECTIONS,
+        colours: bool = True,
+    ) -> None:
         self._connection = connection
+        self._files = files
+        self._help = help_of(sections)
         self._state = state
         self._query = query_for(state)
         self._part: Snapshot | None = None
         self._tab = new_tab()
         self._patience_s = patience_s
+        self._opened = -_DOUBLE_CLICK_S
+        """When a click has opened something."""
         self._late: asyncio.TimerHandle | None = None
         """When what is here is drawn, although rows are missing; None while all are here."""
         self._silence: asyncio.TimerHandle | None = None
         """When the screen changes because nothing comes; put off by everything that comes."""
         self._app: Application[Unavailable | None] = Application(
-            layout=Layout(Canvas(self._draw)),
-            key_bindings=bindings(self._act, self._obey, self._type, lambda: self._state.mode),
-            style=STYLE,
+            layout=Layout(Canvas(self._draw, self._point)),
+            key_bindings=bindings(self._act, self._obey, self._type, lambda: self._state.mode, sections),
+            style=DynamicStyle(lambda: STYLES[self._state.theme if colours else Theme.MONO]),
+            mouse_support=Condition(lambda: self._state.mouse),
             include_default_pygments_style=False,
             enable_page_navigation_bindings=False,
             full_screen=True,
@@ -77,6 +108,8 @@ class Viewer:
 
     def _change(self, state: ViewState) -> None:
         """Go on with `state`: ask for what it means, where that is new."""
+        if state.history is not self._state.history and state.history:
+            self._files.remember(state.history[-1])
         self._state = state
         query = query_for(state)
         if query != self._query:
@@ -115,9 +148,24 @@ class Viewer:
         self._app.invalidate()
         self._mind_silence()
 
-    def _act(self, action: Action | Edit) -> None:
+    def _act(self, action: Action | Edit | Choose) -> None:
         """A key was pressed."""
-        self._show_if_new(MOVES[action](self._state))
+        self._show_if_new(MOVES[action](changed(self._state, notice="")))
+
+    def _point(self, event: MouseEvent) -> None:
+        """Something was done with the mouse."""
+        state = changed(self._state, notice="")
+        now = asyncio.get_running_loop().time()
+        if event.event_type in _WHEEL:
+            self._show_if_new(wheeled(state, _WHEEL[event.event_type]))
+        elif event.event_type is MouseEventType.MOUSE_DOWN and event.button is MouseButton.LEFT:
+            if now - self._opened < _DOUBLE_CLICK_S:  # the second half of a double click, on other rows
+                return
+            size = self._app.output.get_size()
+            new = clicked(state, self._tab, (size.columns, size.rows), (event.position.x, event.position.y))
+            if new.path is not state.path:
+                self._opened = now
+            self._show_if_new(new)
 
     def _type(self, text: str) -> None:
         """A character was typed, or a text pasted."""
@@ -130,6 +178,9 @@ class Viewer:
     def _obey(self, command: Command) -> None:
         """A key of the program was pressed."""
         match command:
+            case Command.WRITE:
+                kept = columns_kept(self._state)
+                self._show(changed(kept, notice=self._files.write(kept)))
             case Command.SUSPEND:
                 run_in_terminal(self._sleep)
             case Command.QUIT:
@@ -150,13 +201,14 @@ class Viewer:
             page=page,
             sort_choices=sort_choices,
             scroll_limit=scroll_limit,
-            help_texts=() if self._state.help is None else help_lines(HELP, width)[1],
+            help_texts=() if self._state.help is None else help_lines(self._help, width)[1],
             help_page=help_page(height),
+            offered=self._tab.offered,
         )
         if state is not self._state:
             self._change(state)
             self._tab.fit(state, width, page)
-        return screen(state, self._tab, HELP, width, height, now=asyncio.get_running_loop().time())
+        return screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
 
     def _take(self, event: Event) -> None:
         """Something came from the connection."""
@@ -200,10 +252,25 @@ class Viewer:
             return None  # the terminal itself is gone: nobody is left to tell
 
 
-async def run(connection: Connection, state: ViewState, host: str) -> Unavailable | None:
-    """Show what an open connection delivers, until the user leaves or the daemon is gone for good."""
+async def run(
+    connection: Connection,
+    state: ViewState,
+    host: str,
+    *,
+    files: Files = NO_FILES,
+    keys: Mapping[str, Sequence[str]] = NO_KEYS,
+    colours: bool = True,
+) -> Unavailable | None:
+    """Show what an open connection delivers, until the user leaves or the daemon is gone for good.
+
+    `keys` are those of the configuration file, by the names of what they do.
+    """
     loop = asyncio.get_running_loop()
-    viewer = Viewer(connection, heard(connected(state, host), loop.time()))
+    sections, warnings = rebound(keys)
+    state = replace(state, warnings=state.warnings + warnings)
+    viewer = Viewer(
+        connection, heard(connected(state, host), loop.time()), files=files, sections=sections, colours=colours
+    )
     gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:

@@ -14,6 +14,7 @@ from prompt_toolkit.keys import Keys
 
 from flowtop_client.columns.flows import GUESSED, NO_PROCESS
 from flowtop_client.tui.widgets.manual import Section
+from flowtop_client.view_state.choosing import Choose
 from flowtop_client.view_state.moves import Action
 from flowtop_client.view_state.state import Mode
 from flowtop_client.view_state.text_input import Edit
@@ -24,6 +25,8 @@ class Command(StrEnum):
 
     SUSPEND = "suspend"
     QUIT = "quit"
+    WRITE = "write"
+    """Write theme, columns and orders to the configuration file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Key:
     keys: tuple[str, ...]
     shown: str
     meaning: str
-    action: Action | Edit | Command
+    action: Action | Edit | Choose | Command
     modes: frozenset[Mode] = frozenset({Mode.ROWS})
 
 
@@ -41,6 +44,8 @@ _READING: Final = frozenset({Mode.ROWS, Mode.HELP})
 _IN_HELP: Final = frozenset({Mode.HELP})
 _IN_FILTER: Final = frozenset({Mode.FILTER})
 _TYPING: Final = frozenset({Mode.FILTER, Mode.SEARCH})
+_IN_COLUMNS: Final = frozenset({Mode.COLUMNS})
+_CHOICE: Final = frozenset({Mode.ROWS, Mode.COLUMNS})
 _ALWAYS: Final = frozenset(Mode)
 
 
@@ -97,6 +102,22 @@ WHILE_TYPING: Final = (
     Key(("c-u",), "Ctrl-U", "Erase the beginning", Edit.ERASE_LINE, _TYPING),
 )
 
+CHOOSING: Final = (
+    Key(("up", "k"), "Up, k", "Up", Choose.UP, _IN_COLUMNS),
+    Key(("down", "j"), "Down, j", "Down", Choose.DOWN, _IN_COLUMNS),
+    Key(("pageup",), "PgUp", "Ten up", Choose.PAGE_UP, _IN_COLUMNS),
+    Key(("pagedown",), "PgDn", "Ten down", Choose.PAGE_DOWN, _IN_COLUMNS),
+    Key(("home",), "Home", "First", Choose.FIRST, _IN_COLUMNS),
+    Key(("end",), "End", "Last", Choose.LAST, _IN_COLUMNS),
+    Key(("space",), "Space", "On or off", Choose.TOGGLE, _IN_COLUMNS),
+    Key(("<", "K"), "<, K", "Further left", Choose.EARLIER, _IN_COLUMNS),
+    Key((">", "J"), ">, J", "Further right", Choose.LATER, _IN_COLUMNS),
+    Key(("a",), "a", "As many as have room", Choose.AUTOMATIC, _IN_COLUMNS),
+    Key(("w", "W"), "w, W", "Keep in config.toml", Command.WRITE, _IN_COLUMNS),
+    Key(("enter",), "Enter", "Keep for now", Choose.KEEP, _IN_COLUMNS),
+    Key(("escape", "q"), "Esc, q", "As it was before", Choose.GIVE_UP, _IN_COLUMNS),
+)
+
 SEARCHING: Final = (
     Key(("/",), "/", "Search", Action.SEARCH, _IN_HELP),
     Key(("n",), "n", "Next match", Action.NEXT_MATCH, _IN_HELP),
@@ -108,6 +129,10 @@ DISPLAY: Final = (
     Key((">",), ">", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE),
+    Key(("z",), "z", "Keep the order of rows", Action.HOLD),
+    Key(("C", "f2"), "C, F2", "Choose columns", Choose.OPEN),
+    Key(("c-t",), "Ctrl-T", "Next theme", Action.THEME, _CHOICE),
+    Key(("W",), "W", "Write to config.toml", Command.WRITE),
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
     Key(("a",), "a", "Only flows with a rate", Action.ACTIVE),
     Key(("s",), "s", "Show the source side too", Action.SOURCE),
@@ -131,26 +156,37 @@ SECTIONS: Final = (
     ("Protocols", PROTOCOLS),
     ("Filter", FILTER),
     ("While a filter is typed", WHILE_TYPING),
+    ("While columns are chosen", CHOOSING),
     ("In this help", SEARCHING),
 )
 """All keys, under their headings."""
 
-HELP: Final[tuple[Section, ...]] = (
-    *((heading, tuple((key.shown, key.meaning) for key in keys)) for heading, keys in SECTIONS),
-    ("In place of a process", tuple(NO_PROCESS.values())),
-    ("Columns", (("→ ←", "to ADDRESS, and back"), (f"ssh{GUESSED}", "A guess: the lower port"))),
-)
+Sections = tuple[tuple[str, tuple[Key, ...]], ...]
+
+
+def help_of(sections: Sections) -> tuple[Section, ...]:
+    """What the help says with these keys."""
+    return (
+        *((heading, tuple((key.shown, key.meaning) for key in keys if key.keys)) for heading, keys in sections),
+        ("In place of a process", tuple(NO_PROCESS.values())),
+        ("Columns", (("→ ←", "to ADDRESS, and back"), (f"ssh{GUESSED}", "A guess: the lower port"))),
+        ("Rows", (("+", "A new flow"), ("-", "Gone, while z keeps order"))),
+    )
+
+
+HELP: Final = help_of(SECTIONS)
 
 
 def bindings(
-    on_action: Callable[[Action | Edit], None],
+    on_action: Callable[[Action | Edit | Choose], None],
     on_command: Callable[[Command], None],
     on_text: Callable[[str], None],
     mode: Callable[[], Mode],
+    sections: Sections = SECTIONS,
 ) -> KeyBindings:
     """The bindings that call one of the three for every key of the table, and for text where one is typed."""
     table = KeyBindings()
-    for _, keys in SECTIONS:
+    for _, keys in sections:
         for key in keys:
             for name in key.keys:
                 table.add(name, filter=_in(key.modes, mode))(_handler(key.action, on_action, on_command))
@@ -165,7 +201,9 @@ def _in(modes: frozenset[Mode], mode: Callable[[], Mode]) -> Condition:
 
 
 def _handler(
-    action: Action | Edit | Command, on_action: Callable[[Action | Edit], None], on_command: Callable[[Command], None]
+    action: Action | Edit | Choose | Command,
+    on_action: Callable[[Action | Edit | Choose], None],
+    on_command: Callable[[Command], None],
 ) -> Callable[[KeyPressEvent], object]:
     def handle(_event: KeyPressEvent) -> object:
         if isinstance(action, Command):

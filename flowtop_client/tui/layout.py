@@ -22,6 +22,7 @@ from typing import Final
 from flowtop_client.columns.column import Cut
 from flowtop_client.columns.fit import cut
 from flowtop_client.humanize import clean, count, rate_with_unit, seconds
+from flowtop_client.tui.column_page import column_page
 from flowtop_client.tui.tabs.flows import FLOWS
 from flowtop_client.tui.tabs.groups import GROUPS
 from flowtop_client.tui.tabs.tab import Tab
@@ -95,6 +96,8 @@ def screen(
     """All lines, at most `height` of at most `width` cells. The tab was fitted to the same state and width."""
     if state.help is not None:
         return _help(state, state.help, help_lines(sections, width)[0], width, height)
+    if state.chooser is not None:
+        return column_page(state, state.chooser, width, height)
     show = regions(height, state)
     lines = []
     if show.header:
@@ -169,6 +172,8 @@ def _second(state: ViewState, width: int, now: float) -> Line:
     way: Line = []
     for crumb in state.path:
         way += [("class:crumb", f"{_STEP if way else ''}{crumb.view.value.capitalize()}{_STEP}{clean(crumb.name)}")]
+    if state.notice:
+        return clipped(joined([way, [("class:problem", clean(state.notice))]], "   "), width)
     wrong = problems(state, now)
     if wrong:
         style = "class:gone" if state.trouble else "class:problem"
@@ -219,6 +224,7 @@ def _footer(state: ViewState, width: int) -> Line:
     if len(state.families) == 1:
         toggles.append("IPv4" if state.families[0] is Family.IPV4 else "IPv6")
     flags = (
+        ("order kept", state.held is not None),
         ("active only", state.active),
         ("loopback", state.loopback),
         ("source", state.source),

@@ -8,12 +8,15 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from flowtop_client.view_state.choosing import CHOICES, Choose
 from flowtop_client.view_state.filtering import completing, edited, given_up, kept, line_opened, recalling
 from flowtop_client.view_state.help_page import HelpPage, matched, scrolled, searching, told
+from flowtop_client.view_state.holding import held, in_held_order, released
 from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, settled, starts_descending, to_top
 from flowtop_client.view_state.tabs import Move, back, opened, stepped_out, to_neighbour, to_view, unfiltered
 from flowtop_client.view_state.text_input import Edit
+from flowtop_client.view_state.theme import next_theme
 from flowtopd.wire.messages import Snapshot
 
 
@@ -53,6 +56,8 @@ class Action(StrEnum):
     SEARCH = "search"
     NEXT_MATCH = "next-match"
     PREVIOUS_MATCH = "previous-match"
+    HOLD = "hold"
+    THEME = "theme"
     BITS = "bits"
     ACTIVE = "active"
     SOURCE = "source"
@@ -138,7 +143,7 @@ def _toggle(group: ProtocolGroup) -> Move:
     return lambda state: to_top(state, protocols=state.protocols ^ {group})
 
 
-MOVES: Final[dict[Action | Edit, Move]] = {
+MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.UP: _by(-1),
     Action.DOWN: _by(1),
     Action.PAGE_UP: _by_pages(-1),
@@ -166,6 +171,9 @@ MOVES: Final[dict[Action | Edit, Move]] = {
     Action.SEARCH: _search,
     Action.NEXT_MATCH: _match(1),
     Action.PREVIOUS_MATCH: _match(-1),
+    **{choice: CHOICES[choice] for choice in Choose},
+    Action.HOLD: lambda state: released(state) if state.held else held(state),
+    Action.THEME: lambda state: changed(state, theme=next_theme(state.theme)),
     Action.BITS: lambda state: changed(state, bits=not state.bits),
     Action.ACTIVE: lambda state: to_top(state, active=not state.active),
     Action.SOURCE: lambda state: changed(state, source=not state.source, skipped=0),
@@ -192,6 +200,7 @@ def fitted(
     scroll_limit: int,
     help_texts: tuple[str, ...] = (),
     help_page: int = 1,
+    offered: tuple[tuple[str, bool], ...] = (),
 ) -> ViewState:
     """The screen has room for this much. A smaller page keeps the cursor on it, a larger one leaves no room unused."""
     page = max(1, page)
@@ -202,6 +211,7 @@ def fitted(
         offset=offset,
         sort_choices=sort_choices,
         scroll_limit=scroll_limit,
+        offered=offered,
         skipped=state.skipped if state.outdated else min(state.skipped, scroll_limit),
         help=state.help and told(state.help, help_texts, help_page),
     )
@@ -220,16 +230,18 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays."""
     if snapshot.tag < state.epoch:
         return state
+    order, snapshot, total = in_held_order(state, snapshot)
     old = state.snapshot
     reset = old is not None and snapshot.status.resets > old.status.resets
     new = replace(
         state,
         snapshot=snapshot,
+        held=order,
         accepted=state.filter,
-        total=snapshot.status.matched,
+        total=total,
         complaint="",
         reset_time=snapshot.time if reset else state.reset_time,
-        offset=max(0, min(state.offset, snapshot.status.matched - state.page)),
+        offset=max(0, min(state.offset, total - state.page)),
     )
     cursor = max(0, min(new.cursor, new.total - 1))
     if new.pinned is not None:

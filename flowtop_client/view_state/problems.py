@@ -34,6 +34,7 @@ def problems(state: ViewState, now: float) -> tuple[str, ...]:
         found.append(clean(state.complaint))
     if state.snapshot is not None:
         found += _of_snapshot(state, state.snapshot)
+    found += map(clean, state.warnings)
     return tuple(found)
 
 

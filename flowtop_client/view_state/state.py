@@ -22,9 +22,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from flowtop_client.view_state.column_choice import ColumnChoice
 from flowtop_client.view_state.filter_line import FilterLine
+from flowtop_client.view_state.held_order import MOST, HeldOrder
 from flowtop_client.view_state.help_page import HelpPage
 from flowtop_client.view_state.place import VIEWS, Crumb, Place
+from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Either, FilterSyntaxError
@@ -54,6 +57,8 @@ class Mode(StrEnum):
     HELP = "help"
     SEARCH = "search"
     """What to search for in the help is typed."""
+    COLUMNS = "columns"
+    """Columns are chosen."""
 
 
 _NUMBERS: Final = {
@@ -67,6 +72,8 @@ _NUMBERS: Final = {
 
 _SOURCE_NAME: Final = "src_name"
 """Asked for only while the source side is shown: the daemon looks up what is asked for, and asks strangers for it."""
+
+_SOURCE_COLUMN: Final = "source"
 
 ALL_PROTOCOLS: Final = frozenset(ProtocolGroup)
 
@@ -95,10 +102,21 @@ class ViewState:
     path: tuple[Crumb, ...] = ()
     """The groups that were opened, the outermost first."""
 
+    # how it is shown
+    theme: Theme = Theme.DARK
+    mouse: bool = True
+    choices: tuple[tuple[str, ...], ...] = ((),) * len(VIEWS)
+    """The columns that were chosen for the views, in the order of VIEWS; none: as many as there is room for."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the configuration file."""
+    notice: str = ""
+    """What the last key has done, where that is not to be seen otherwise; until the next key."""
+
     # what else is open
     line: FilterLine | None = None
     history: tuple[str, ...] = ()
     help: HelpPage | None = None
+    chooser: ColumnChoice | None = None
 
     # the place in the rows
     sort: str = "rate"
@@ -118,6 +136,8 @@ class ViewState:
     page: int = 1
     sort_choices: tuple[str, ...] = ()
     scroll_limit: int = 0
+    offered: tuple[tuple[str, bool], ...] = ()
+    """The columns of the view, and which of them are on the screen."""
 
     # what was asked
     fields: tuple[str, ...] = ()
@@ -129,6 +149,8 @@ class ViewState:
     # what came back
     snapshot: Snapshot | None = None
     """Without rows where those would be another view's."""
+    held: HeldOrder | None = None
+    """The order of the rows while it is kept; the rows of the snapshot are in it."""
     accepted: str = ""
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
@@ -146,7 +168,14 @@ class ViewState:
         """What the keys mean now."""
         if self.help is not None:
             return Mode.HELP if self.help.search is None else Mode.SEARCH
+        if self.chooser is not None:
+            return Mode.COLUMNS
         return Mode.ROWS if self.line is None else Mode.FILTER
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The columns that were chosen for this view."""
+        return self.choices[VIEWS.index(self.view)]
 
     @property
     def placeless(self) -> bool:
@@ -229,7 +258,8 @@ def whole_filter(state: ViewState) -> str:
 
 def query_for(state: ViewState) -> Query:
     """The query that `state` means."""
-    fields = tuple(field for field in state.fields if state.source or field != _SOURCE_NAME)
+    source = state.source or _SOURCE_COLUMN in state.choices[VIEWS.index(View.FLOWS)]
+    fields = tuple(field for field in state.fields if source or field != _SOURCE_NAME)
     return Query(
         tag=state.tag,
         view=state.view,
@@ -243,7 +273,7 @@ def query_for(state: ViewState) -> Query:
         sort=state.sort,
         descending=state.descending,
         offset=state.window_offset,
-        limit=window_height(state.page),
+        limit=max(window_height(state.page), MOST if state.held is not None and state.held.whole else 0),
         interval=state.interval,
         paused=state.paused,
         fields=fields if state.view is View.FLOWS else (),
@@ -254,6 +284,8 @@ def _window_offset(state: ViewState) -> int:
     """Where the window should begin: where it is, as long as half a page is left at both sides of the screen."""
     height, margin = window_height(state.page), max(1, state.page // 2)
     begin, end = state.window_offset, state.window_offset + height
+    if state.held is not None and state.held.whole:
+        return begin  # all rows are here, those too that the daemon has no longer
     before = begin == 0 or state.offset - begin >= margin
     after = end >= state.total or end - (state.offset + state.page) >= margin
     if begin <= state.offset and before and after:
@@ -268,7 +300,9 @@ def settled(old: ViewState, new: ViewState) -> ViewState:
     if before == after:
         return new
     tag = old.tag + 1
-    return replace(new, tag=tag, epoch=old.epoch if _rows_meant(before) == _rows_meant(after) else tag)
+    if _rows_meant(before) == _rows_meant(after):
+        return replace(new, tag=tag)
+    return replace(new, tag=tag, epoch=tag, held=None)
 
 
 def _rows_meant(query: Query) -> Query:

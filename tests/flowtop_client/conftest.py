@@ -9,6 +9,14 @@ import pytest
 
 from tests.flowtop_client.scripted_daemon import Flow, ScriptedDaemon, flow
 
+
+@pytest.fixture(autouse=True)
+def nobodys_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No viewer of a test reads or writes the files of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 MakeDaemon = Callable[..., ScriptedDaemon]
 
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from flowtop_client.columns.chosen import chosen_columns
 from flowtop_client.columns.column import Column, Units
+from flowtop_client.columns.meanings import all_columns
 from flowtop_client.tui.widgets.line import Line, clipped
 from flowtop_client.tui.widgets.table import CellStyle, Table
+from flowtop_client.view_state.newness import is_new
 from flowtop_client.view_state.problems import empty_reason
 from flowtop_client.view_state.state import ViewState
 
@@ -18,11 +21,16 @@ SORTED: Final = 94
 """The sorted column is among the last to give way: it says what the order means."""
 
 _TOTAL: Final = -1
+_NEW: Final = "+"
+_GONE: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a view shows: its columns, the styles of their cells, what shares are of, and the row of the total."""
+    """What a view shows: its columns, the styles of their cells, what shares are of, and the row of the total.
+
+    The columns are those where none are chosen.
+    """
 
     columns: Callable[[ViewState], tuple[Column, ...]]
     cell_style: CellStyle
@@ -43,16 +51,20 @@ class Tab:
         self._looks = looks
         self._key: object = None
         self._table = Table((), 0, lambda _column, _text: "")
+        self._all: tuple[Column, ...] = ()
 
     def fit(self, state: ViewState, width: int, page: int) -> tuple[tuple[str, ...], int]:
         """Prepare what a screen of `width` and `page` rows shows: the sort fields on it, and the limit of scrolling."""
         look = self._looks(state)
         # not the filter: the columns stand still while one is typed
         order = (state.view, state.path, state.sort, state.descending, state.protocols, state.families, state.active)
-        key = (*order, state.source, state.names, state.geoip, state.bits, width)
+        key = (*order, state.chosen, state.source, state.names, state.geoip, state.bits, width)
         if key != self._key:
             self._key = key
-            columns = tuple(_lasting(column, state.sort) for column in look.columns(state))
+            self._all = all_columns(state.view, state.sort, names=state.names, geoip=state.geoip)
+            columns = chosen_columns(self._all, state.chosen, source=state.source)
+            if not columns:
+                columns = tuple(_lasting(column, state.sort) for column in look.columns(state))
             self._table = Table(columns, width, look.cell_style)
         rows = {index: row for index in range(state.offset, state.offset + page) if (row := state.row(index))}
         if (total := look.total(state)) is not None:
@@ -61,6 +73,16 @@ class Tab:
         units = Units(state.bits, look.whole(state), bars=True)
         self._table.show(rows, fields, units, state.snapshot, state.skipped)
         return self._table.sort_choices, self._table.scroll_limit
+
+    @property
+    def offered(self) -> tuple[tuple[str, bool], ...]:
+        """All columns of the view, and which of them are on the screen."""
+        shown = self._table.shown
+        return tuple((column.name, column.name in shown) for column in self._all)
+
+    def sort_at(self, x: int) -> str:
+        """The sort field of the title at this cell; empty where there is none."""
+        return self._table.sort_at(x)
 
     def titles(self, state: ViewState) -> Line:
         """The line above the rows."""
@@ -83,6 +105,11 @@ class Tab:
         row = state.row(index)
         if row is None:
             return [("class:dim", "…")]  # on its way: the answer to the query for this place
+        mark = _NEW if is_new(state, index) else ""
         if index == state.cursor:
-            return self._table.line(index, "class:cursor")
-        return self._table.line(index, "class:dim" if state.value(index, "closed") else None)
+            return self._table.line(index, "class:cursor", mark)
+        if state.held is not None and state.key(index) in state.held.gone:
+            return self._table.line(index, "class:dim", _GONE)
+        if state.value(index, "closed"):
+            return self._table.line(index, "class:dim")
+        return self._table.line(index, "class:new" if mark else None, mark)

@@ -15,17 +15,21 @@ The pieces of a line that was on the last screen already, the very same object, 
 
 from collections import defaultdict
 from collections.abc import Callable, ItemsView
-from typing import Final
+from typing import Any, Final
 
 from prompt_toolkit.layout import Window
-from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout.mouse_handlers import MouseHandler, MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, Transparent, WritePosition
+from prompt_toolkit.mouse_events import MouseEvent
 from prompt_toolkit.utils import get_cwidth
 
 from flowtop_client.tui.widgets.line import Line, cell_width
 
 Draw = Callable[[int, int], list[Line]]
 """Takes width and height in cells, gives at most `height` lines of at most `width` cells."""
+
+OnMouse = Callable[[MouseEvent], None]
+"""Takes what the mouse did, at a cell counted from the corner of the screen."""
 
 _BLANK: Final = Char(" ", Transparent)  # as in a screen on which nothing was drawn
 _SEEN: Final = Char("x")
@@ -64,24 +68,38 @@ class Cells(defaultdict[int, Char]):
         return ({self._end - 1: _SEEN} if self._end else {}).items()
 
 
+def _everywhere(on_mouse: OnMouse) -> defaultdict[int, defaultdict[int, MouseHandler]]:
+    """One handler for every cell, without a table of all of them, which takes a tenth of a redraw."""
+
+    def handle(event: MouseEvent) -> Any:
+        on_mouse(event)
+        return NotImplemented  # anything else has prompt_toolkit redraw, needed or not
+
+    row: defaultdict[int, MouseHandler] = defaultdict(lambda: handle)
+    return defaultdict(lambda: row)
+
+
 class Canvas(Window):
     """The root of a layout: fills the screen with what `draw` gives."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: Draw, on_mouse: OnMouse | None = None) -> None:
         super().__init__(always_hide_cursor=True)
         self._draw = draw
+        self._mouse = None if on_mouse is None else _everywhere(on_mouse)
         self._drawn: dict[int, tuple[Line, Cells]] = {}
 
     def write_to_screen(  # noqa: PLR0917  # the signature of Window
         self,
         screen: Screen,
-        mouse_handlers: MouseHandlers,  # noqa: ARG002  # no mouse
+        mouse_handlers: MouseHandlers,
         write_position: WritePosition,
         parent_style: str,  # noqa: ARG002  # the canvas is the root
         erase_bg: bool,  # noqa: ARG002  # every cell that is not written is blank
         z_index: int | None,  # noqa: ARG002  # nothing lies above or below
     ) -> None:
         """Draw. Called by the renderer with an empty screen."""
+        if self._mouse is not None:
+            mouse_handlers.mouse_handlers = self._mouse
         place = write_position
         drawn = {}
         for y, line in enumerate(self._draw(place.width, place.height)):

@@ -33,3 +33,13 @@ def _bar(titles: Sequence[str], current: int, inside: str, between: str) -> Line
         if inside and title:
             line.insert(-1, ("class:tab", inside))
     return line
+
+
+def tab_at(titles: Sequence[str], current: int, width: int, x: int) -> int | None:
+    """The place of the tab at this cell of the line; what is between two belongs to the one before."""
+    found, end = None, 0
+    for style, text in tab_bar(titles, current, width):
+        if style == "class:tab.key" and end <= x:
+            found = 0 if found is None else found + 1
+        end += line_width([(style, text)])
+    return found if x < end else None

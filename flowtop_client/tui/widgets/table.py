@@ -29,7 +29,7 @@ class Table:
         self._contents = [0] * len(columns)
         self._source: object = None
         self._texts: dict[int, list[str]] = {}
-        self._lines: dict[tuple[int, str | None], Line] = {}
+        self._lines: dict[tuple[int, str | None, str], Line] = {}
         self._arranged: object = None
         """What the columns were last placed for."""
         self._placed: tuple[Placed, ...] = ()
@@ -97,15 +97,33 @@ class Table:
         used = sum(place.width for place in self._placed) + len(self._gap) * (len(self._placed) - 1)
         return [*line[1:], ("class:title", " " * (self._width - used))]
 
-    def line(self, index: int, style: str | None = None) -> Line:
-        """A row that was shown. `style` replaces the styles of its cells and fills the line to its end."""
-        key = (index, style)
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the columns that are shown."""
+        return tuple(place.column.name for place in self._placed)
+
+    def sort_at(self, x: int) -> str:
+        """The sort field of the column at this cell; empty where it has none."""
+        for place in self._placed:
+            x -= place.width + len(self._gap)
+            if x < 0:
+                return place.column.sort
+        return ""
+
+    def line(self, index: int, style: str | None = None, mark: str = "") -> Line:
+        """A row that was shown. `style` replaces the styles of its cells and fills the line to its end.
+
+        `mark` is a character that stands in the gap behind the first column, where there is one.
+        """
+        key = (index, style, mark)
         if key not in self._lines:
-            self._lines[key] = self._format(self._texts[index], style)
+            self._lines[key] = self._format(self._texts[index], style, mark)
         return self._lines[key]
 
-    def _format(self, texts: list[str], style: str | None) -> Line:
+    def _format(self, texts: list[str], style: str | None, mark: str) -> Line:
         padded = [_padded(place, texts[at]) for place, at in zip(self._placed, self._places, strict=True)]
+        if mark and style is not None and len(padded) > 1:
+            padded[:2] = [f"{padded[0]}{mark}{self._gap[1:]}{padded[1]}"]
         if style is not None:
             text = self._gap.join(padded)
             return [(style, text + " " * (self._width - cell_width(text)))]

@@ -5,6 +5,7 @@ import pytest
 from prompt_toolkit.keys import ALL_KEYS, KEY_ALIASES, Keys
 
 from flowtop_client.tui.key_bindings import HELP, SECTIONS, Command, Key, bindings
+from flowtop_client.view_state.choosing import Choose
 from flowtop_client.view_state.moves import MOVES, Action
 from flowtop_client.view_state.state import Mode
 from flowtop_client.view_state.text_input import Edit
@@ -13,7 +14,7 @@ KEYS = [key for _, keys in SECTIONS for key in keys]
 
 
 def test_every_action_has_a_key_and_quitting_has_two() -> None:
-    assert {key.action for key in KEYS} == {*Action, *Edit, *Command} == {*MOVES, *Command}
+    assert {key.action for key in KEYS} == {*Action, *Edit, *Choose, *Command} == {*MOVES, *Command}
     assert [key.keys for key in KEYS if key.action is Command.QUIT] == [("q",), ("c-c",)]
 
 

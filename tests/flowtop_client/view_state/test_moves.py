@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from flowtop_client.view_state.choosing import Choose
 from flowtop_client.view_state.moves import (
     MOVES,
     Action,
@@ -25,7 +26,7 @@ def after(state: ViewState, *actions: Action) -> ViewState:
 
 
 def test_every_action_has_its_move() -> None:
-    assert set(MOVES) == {*Action, *Edit}
+    assert set(MOVES) == {*Action, *Edit, *Choose}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What a user wants kept: the configuration file of the viewer, and the filters that were used."""
