@@ -93,7 +93,16 @@ STYLES: Final[Mapping[Theme, Style]] = {
         )
     ),
     Theme.MONO: _style(
-        _Colours(accent="", faint="ansidefault dim", warning="", alarm="underline", rate="", opening="", title="", new="underline")
+        _Colours(
+            accent="",
+            faint="ansidefault dim",
+            warning="",
+            alarm="underline",
+            rate="",
+            opening="",
+            title="",
+            new="underline",
+        )
     ),
     Theme.SAFE_DARK: _style(
         _Colours(
