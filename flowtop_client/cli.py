@@ -360,7 +360,7 @@ async def _on_screen(state: ViewState, target: str | socket.socket) -> None:
         # 0.1 s and 8 MB, which batch output never needs; and the daemon makes the first snapshot meanwhile
         from flowtop_client.tui.app import run  # noqa: PLC0415
 
-        reason = await run(connection, state, up.host)
+        reason = await run(connection, state, up)
     finally:
         await connection.close()
     if reason is not None:

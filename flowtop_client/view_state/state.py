@@ -22,13 +22,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from flowtop_client.view_state.act import Act, Notice, Tape
+from flowtop_client.view_state.details_page import DetailsPage
 from flowtop_client.view_state.filter_line import FilterLine
 from flowtop_client.view_state.help_page import HelpPage
 from flowtop_client.view_state.place import VIEWS, Crumb, Place
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Either, FilterSyntaxError
-from flowtopd.wire.messages import Family, Query, Snapshot, View
+from flowtopd.wire.messages import Delete, Family, Kill, Query, Seek, Snapshot, View
 
 WINDOW_STEP: Final = 32
 """The window's height is three times the page, rounded up to this, so that a small resize needs no new query."""
@@ -54,6 +56,10 @@ class Mode(StrEnum):
     HELP = "help"
     SEARCH = "search"
     """What to search for in the help is typed."""
+    DETAILS = "details"
+    """Of one flow."""
+    CONFIRM = "confirm"
+    """Whether it is meant is asked."""
 
 
 _NUMBERS: Final = {
@@ -99,6 +105,12 @@ class ViewState:
     line: FilterLine | None = None
     history: tuple[str, ...] = ()
     help: HelpPage | None = None
+    details: DetailsPage | None = None
+    act: Act | None = None
+    notice: Notice | None = None
+    tape: Tape | None = None
+    orders: tuple[Delete | Kill | Seek, ...] = ()
+    """What the daemon is to be told once; whoever tells it takes them away."""
 
     # the place in the rows
     sort: str = "rate"
@@ -132,6 +144,10 @@ class ViewState:
     accepted: str = ""
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
+    may: tuple[str, ...] = ()
+    """The rights of this viewer."""
+    plain: bool = False
+    """Whether the terminal can write nothing but ASCII."""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
     complaint: str = ""
@@ -144,9 +160,13 @@ class ViewState:
     @property
     def mode(self) -> Mode:
         """What the keys mean now."""
+        if self.act is not None and not self.act.sent:
+            return Mode.CONFIRM
         if self.help is not None:
             return Mode.HELP if self.help.search is None else Mode.SEARCH
-        return Mode.ROWS if self.line is None else Mode.FILTER
+        if self.line is not None:
+            return Mode.FILTER
+        return Mode.ROWS if self.details is None else Mode.DETAILS
 
     @property
     def placeless(self) -> bool:
@@ -161,7 +181,7 @@ class ViewState:
     @property
     def waiting(self) -> bool:
         """Whether rows that belong on the screen are on their way."""
-        if self.snapshot is None or self.trouble or self.help is not None:
+        if self.snapshot is None or self.trouble or self.help is not None or self.details is not None:
             return False
         begin, end = self.snapshot.offset, self.snapshot.offset + len(self.snapshot.rows)
         return self.outdated or self.offset < begin or min(self.offset + self.page, self.total) > end

@@ -97,6 +97,10 @@ class Table:
         used = sum(place.width for place in self._placed) + len(self._gap) * (len(self._placed) - 1)
         return [*line[1:], ("class:title", " " * (self._width - used))]
 
+    def text(self, index: int) -> str:
+        """The texts of a row that was shown, none of them cut."""
+        return "  ".join(self._texts[index][at] for at in self._places)
+
     def line(self, index: int, style: str | None = None) -> Line:
         """A row that was shown. `style` replaces the styles of its cells and fills the line to its end."""
         key = (index, style)
