@@ -427,7 +427,7 @@ async def _on_screen(options: Options, target: str | socket.socket) -> None:
         from flowtop_client.tui.app import run  # noqa: PLC0415
 
         colours = not os.environ.get("NO_COLOR")
-        reason = await run(connection, state, up.host, files=files, keys=options.keys, colours=colours)
+        reason = await run(connection, state, up, files=files, keys=options.keys, colours=colours)
     finally:
         await connection.close()
     if reason is not None:

@@ -84,6 +84,14 @@ def count(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}".replace(",", " ")
 
 
+def endpoint(address: str | None, port: int | None) -> str:
+    """An address and a port as people write them, in brackets where it has colons itself."""
+    shown = UNKNOWN if address is None else clean(address)
+    if port is None or address is None:
+        return shown
+    return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
+
+
 def clean(text: str) -> str:
     """Text from the network, made safe for a terminal.
 

@@ -4,13 +4,16 @@
               ◀── welcome ──
     events()  ◀── Snapshot, Detail, Done, Progress, Error, and Up / Down as the connection comes and goes
     ask()     ── query ──▶                 the newest one is sent again after a reconnect
+    watch()   ── flow ──▶                  that too
+    tell()    ── delete, kill, seek ──▶    once
 
 An update may be asked for in place of the first query.
 
 Rules:
 - Reconnecting waits 0.1 s, then twice as long each time, up to 2 s, for ever. A connection that was handed over
   (a private daemon's) cannot come back: its Down is the last event.
-- Memory is bounded at both sides: a frame has a limit, and while the daemon does not read, only the newest query waits.
+- Memory is bounded at both sides: a frame has a limit, and while the daemon does not read, only the newest message
+  of each kind waits.
 """
 
 import asyncio
@@ -26,12 +29,16 @@ from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
     DaemonMessage,
+    Delete,
     Detail,
     Done,
     Error,
+    FlowRequest,
     Hello,
+    Kill,
     Progress,
     Query,
+    Seek,
     Snapshot,
     Update,
     ViewerMessage,
@@ -66,6 +73,7 @@ class Up:
 
     host: str
     server: str
+    may: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +133,13 @@ class _Session:
         self._reader = reader
         self._writer = writer
         self._frames = FrameReader(MAX_DAEMON_FRAME)
-        self._late: Query | None = None
+        self._late: dict[type[ViewerMessage], ViewerMessage] = {}
         self._messages = self._read()
 
     def send(self, message: ViewerMessage) -> None:
-        """Send now, or keep the newest query for later where the daemon does not read."""
-        if isinstance(message, Query) and self._writer.transport.get_write_buffer_size() > _UNSENT_LIMIT:
-            self._late = message
+        """Send now, or keep the newest of its kind for later where the daemon does not read."""
+        if self._writer.transport.get_write_buffer_size() > _UNSENT_LIMIT:
+            self._late[type(message)] = message
         else:
             self._writer.write(encode_viewer(message))
 
@@ -141,9 +149,9 @@ class _Session:
 
     async def _read(self) -> AsyncGenerator[DaemonMessage, None]:
         while data := await self._reader.read(_CHUNK):
-            if self._late is not None:
-                late, self._late = self._late, None
-                self.send(late)
+            late, self._late = self._late, {}
+            for message in late.values():
+                self.send(message)
             for body in self._frames.feed(data):
                 yield decode_daemon(body)
 
@@ -186,12 +194,20 @@ class Connection:
         self._first_wait_s = first_wait_s
         self._client = client
         self._session: _Session | None = None
+        self._watched = ""
+
+    @property
+    def target(self) -> str | socket.socket:
+        """Where the daemon is."""
+        return self._target
 
     async def open(self) -> Up:
         """Connect, greet and ask, all at once. Raises Unavailable."""
         sock = await self._connect()
         try:
             greeting = encode_viewer(Hello(PROTOCOL_VERSION, self._client)) + encode_viewer(self._query)
+            if self._watched:
+                greeting += encode_viewer(FlowRequest(self._watched))
             # not through the stream: where its write fails, it drops what the daemon said before it hung up
             with suppress(BrokenPipeError, ConnectionResetError):
                 await asyncio.get_running_loop().sock_sendall(sock, greeting)
@@ -205,7 +221,7 @@ class Connection:
             await session.close()
             raise
         self._session = session
-        return Up(welcome.host, welcome.server)
+        return Up(welcome.host, welcome.server, welcome.may)
 
     async def _connect(self) -> socket.socket:
         if isinstance(self._target, socket.socket):
@@ -227,6 +243,17 @@ class Connection:
         self._query = query
         if self._session is not None:
             self._session.send(query)
+
+    def watch(self, flow: str) -> None:
+        """Want the details of this flow from now on, or of none where it is empty."""
+        self._watched = flow
+        if self._session is not None:
+            self._session.send(FlowRequest(flow))
+
+    def tell(self, message: Delete | Kill | Seek) -> None:
+        """Say this once; without a daemon nobody hears it."""
+        if self._session is not None:
+            self._session.send(message)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens on the open connection. Ends only where it cannot come back."""

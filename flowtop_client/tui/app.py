@@ -2,7 +2,8 @@
 
                     ┌─ key ──▶ MOVES[action] ─┐
     daemon ─▶ events()                        ├─▶ state ─┬─▶ redraw, only when it is another one
-                    └─ snapshot ▶ received() ─┘          └─▶ ask(query), only when it is another one
+                    └─ snapshot ▶ received() ─┘          ├─▶ ask(query), watch(flow), only when it is another one
+                                                             └─▶ tell(order), each once
 
 A key redraws from the window of rows that is already here. Where it leaves that window, the old screen stays until
 the rows come, some milliseconds later: one redraw, not two. When that takes longer than `_PATIENCE_S`, what is here is
@@ -16,6 +17,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.filters import Condition
@@ -25,15 +27,21 @@ from prompt_toolkit.styles import DynamicStyle
 
 from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
 from flowtop_client.preferences.files import Files
+from flowtop_client.recorder import Recorded, Recordings
 from flowtop_client.tui.key_bindings import SECTIONS, Command, Sections, bindings, help_of
-from flowtop_client.tui.layout import help_lines, help_page, new_tab, regions, screen
+from flowtop_client.tui.layout import details_room, help_lines, help_page, new_tab, regions, screen
 from flowtop_client.tui.pointing import clicked, wheeled
 from flowtop_client.tui.rebinding import rebound
 from flowtop_client.tui.style import STYLES
+from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.tui.widgets.canvas import Canvas
+from flowtop_client.tui.widgets.clipboard import copying
+from flowtop_client.tui.widgets.graph import is_plain
 from flowtop_client.tui.widgets.line import Line
+from flowtop_client.view_state.acting import acted, noticed, unnoticed
 from flowtop_client.view_state.choosing import Choose, columns_kept
 from flowtop_client.view_state.filtering import refused, typed
+from flowtop_client.view_state.looking import detailed, watched
 from flowtop_client.view_state.moves import (
     MOVES,
     Action,
@@ -46,11 +54,12 @@ from flowtop_client.view_state.moves import (
     received,
 )
 from flowtop_client.view_state.problems import silent_from
-from flowtop_client.view_state.state import ViewState, changed, query_for
+from flowtop_client.view_state.state import ViewState, query_for
+from flowtop_client.view_state.taping import begun, grown, over
 from flowtop_client.view_state.text_input import Edit
 from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.messages import Error, Snapshot
+from flowtopd.wire.messages import Detail, Done, Error, Snapshot
 
 _ESCAPE_S = 0.05
 """How long an Escape may be the beginning of an arrow key; a local terminal sends those in one piece."""
@@ -65,6 +74,9 @@ NO_KEYS: Mapping[str, Sequence[str]] = {}
 _PATIENCE_S = 0.05
 """How long the screen waits for rows. A key that changes nothing for longer seems lost."""
 
+_NOTICE_S = 6.0
+"""How long a notice is shown."""
+
 
 class Viewer:
     """Owns the state and the application, and is owned by `run`."""
@@ -74,15 +86,20 @@ class Viewer:
         connection: Connection,
         state: ViewState,
         *,
+        recordings: Recordings | None = None,
         patience_s: float = _PATIENCE_S,
         files: Files = NO_FILES,
         sections: Sections = SECTIONS,
         colours: bool = True,
     ) -> None:
         self._connection = connection
+        self._recordings = recordings
         self._files = files
         self._help = help_of(sections)
         self._state = state
+        self._watched = watched(state)
+        self._expiry: asyncio.TimerHandle | None = None
+        """When the notice goes."""
         self._query = query_for(state)
         self._part: Snapshot | None = None
         self._tab = new_tab()
@@ -105,16 +122,34 @@ class Viewer:
             max_render_postpone_time=None,  # a key is drawn at once, whatever else is waiting
         )
         self._app.ttimeoutlen = _ESCAPE_S
+        self._state = replace(state, plain=is_plain(self._app.output.encoding()))
 
     def _change(self, state: ViewState) -> None:
-        """Go on with `state`: ask for what it means, where that is new."""
+        """Go on with `state`: ask for what it means, where that is new, and tell what it orders."""
         if state.history is not self._state.history and state.history:
             self._files.remember(state.history[-1])
-        self._state = state
+        for order in state.orders:
+            self._connection.tell(order)
+        if state.notice is not self._state.notice:
+            self._mind_notice(shown=state.notice is not None)
+        self._state = state = replace(state, orders=()) if state.orders else state
+        if (flow := watched(state)) != self._watched:
+            self._watched = flow
+            self._connection.watch(flow)
         query = query_for(state)
         if query != self._query:
             self._query = query
             self._connection.ask(query)
+
+    def _mind_notice(self, *, shown: bool) -> None:
+        """Take a notice away after its time."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if shown:
+            self._expiry = asyncio.get_running_loop().call_later(
+                _NOTICE_S, lambda: self._show_if_new(unnoticed(self._state))
+            )
 
     def _show(self, state: ViewState) -> None:
         """Go on with `state` and draw it, now or when the rows that it needs are here."""
@@ -150,11 +185,11 @@ class Viewer:
 
     def _act(self, action: Action | Edit | Choose) -> None:
         """A key was pressed."""
-        self._show_if_new(MOVES[action](changed(self._state, notice="")))
+        self._show_if_new(MOVES[action](self._state))
 
     def _point(self, event: MouseEvent) -> None:
         """Something was done with the mouse."""
-        state = changed(self._state, notice="")
+        state = self._state
         now = asyncio.get_running_loop().time()
         if event.event_type in _WHEEL:
             self._show_if_new(wheeled(state, _WHEEL[event.event_type]))
@@ -180,11 +215,44 @@ class Viewer:
         match command:
             case Command.WRITE:
                 kept = columns_kept(self._state)
-                self._show(changed(kept, notice=self._files.write(kept)))
+                self._show(noticed(kept, self._files.write(kept)))
             case Command.SUSPEND:
                 run_in_terminal(self._sleep)
             case Command.QUIT:
                 self.leave()
+            case Command.COPY:
+                self._copy()
+            case Command.RECORD:
+                self._record()
+
+    def _copy(self) -> None:
+        """Put the selected row on the clipboard, or the details that are open."""
+        state, page = self._state, self._state.details
+        width = self._app.output.get_size().columns
+        text = details_text(detail_lines(state, page, width)) if page else self._tab.text(state)
+        if text.strip():
+            self._app.output.write_raw(copying(text, tmux="TMUX" in os.environ))
+            self._app.output.flush()
+            self._show(noticed(state, f"{'the details are' if page else 'the row is'} given to the clipboard"))
+
+    def _record(self) -> None:
+        """Begin a recording, or end the one that runs."""
+        if self._recordings is None:
+            return
+        if self._recordings.recorded is not None:
+            self._recordings.stop()
+            return
+        try:
+            path = self._recordings.start(self._state, self._stop_tape)
+        except Unavailable as error:
+            self._show(noticed(self._state, error.what, good=False))
+        else:
+            self._show(begun(self._state, path.name))
+
+    def _stop_tape(self, done: Recorded, why: str) -> None:
+        """A recording has ended."""
+        if self._app.is_running:
+            self._show(over(self._state, done.samples, done.size_bytes, why))
 
     def _sleep(self) -> None:
         """Stop, with all that the shell started together with this, as Ctrl-Z does elsewhere; until `fg`."""
@@ -194,7 +262,7 @@ class Viewer:
 
     def _draw(self, width: int, height: int) -> list[Line]:
         """The lines of the screen; what they have room for becomes part of the state."""
-        page = regions(height, self._state).page
+        page, details = regions(height, self._state).page, self._state.details
         sort_choices, scroll_limit = self._tab.fit(self._state, width, page)
         state = fitted(
             self._state,
@@ -204,6 +272,8 @@ class Viewer:
             help_texts=() if self._state.help is None else help_lines(self._help, width)[1],
             help_page=help_page(height),
             offered=self._tab.offered,
+            details_length=len(detail_lines(self._state, details, width)) if details else 0,
+            details_room=details_room(height, self._state),
         )
         if state is not self._state:
             self._change(state)
@@ -219,14 +289,18 @@ class Viewer:
                     return
                 snapshot, self._part = self._part, None
                 state = heard(received(self._state, snapshot), asyncio.get_running_loop().time())
+                if self._recordings is not None and (done := self._recordings.recorded) is not None:
+                    state = grown(state, done.size_bytes, done.trouble)
+            case Detail():
+                state = detailed(self._state, event)
+            case Done():
+                state = acted(self._state, event.text, good=True)
             case Up():
-                state = heard(connected(self._state, event.host), asyncio.get_running_loop().time())
+                state = heard(connected(self._state, event.host, event.may), asyncio.get_running_loop().time())
             case Down():
                 state = lost(self._state, event.why)
-            case Error(code=ErrorCode.FILTER):
-                state = refused(self._state, event)
             case Error():
-                state = complained(self._state, event.message)
+                state = _with_error(self._state, event)
             case _:
                 return
         self._show_if_new(state)
@@ -252,10 +326,19 @@ class Viewer:
             return None  # the terminal itself is gone: nobody is left to tell
 
 
+def _with_error(state: ViewState, error: Error) -> ViewState:
+    """What the daemon did not like: a filter, what was to be done to a flow, or something else."""
+    if error.code is ErrorCode.FILTER:
+        return refused(state, error)
+    if state.act is not None and error.code in {ErrorCode.FAILED, ErrorCode.DENIED}:
+        return acted(state, error.message, good=False)
+    return complained(state, error.message)
+
+
 async def run(
     connection: Connection,
     state: ViewState,
-    host: str,
+    up: Up,
     *,
     files: Files = NO_FILES,
     keys: Mapping[str, Sequence[str]] = NO_KEYS,
@@ -268,18 +351,19 @@ async def run(
     loop = asyncio.get_running_loop()
     sections, warnings = rebound(keys)
     state = replace(state, warnings=state.warnings + warnings)
-    viewer = Viewer(
-        connection, heard(connected(state, host), loop.time()), files=files, sections=sections, colours=colours
-    )
+    state = heard(connected(state, up.host, up.may), loop.time())
     gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, viewer.leave)  # the terminal must be put back
     try:
         async with asyncio.TaskGroup() as tasks:
+            recordings = Recordings(connection.target, tasks, Path.cwd())
+            viewer = Viewer(connection, state, recordings=recordings, files=files, sections=sections, colours=colours)
+            for number in signals:
+                loop.add_signal_handler(number, viewer.leave)  # the terminal must be put back
             listening = tasks.create_task(viewer.listen())
             reason = await viewer.show()
             listening.cancel()
+            recordings.stop()
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -27,6 +27,8 @@ class Command(StrEnum):
     QUIT = "quit"
     WRITE = "write"
     """Write theme, columns and orders to the configuration file."""
+    COPY = "copy"
+    RECORD = "record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Key:
     modes: frozenset[Mode] = frozenset({Mode.ROWS})
 
 
-_READING: Final = frozenset({Mode.ROWS, Mode.HELP})
+_READING: Final = frozenset({Mode.ROWS, Mode.HELP, Mode.DETAILS})
+_LOOKING: Final = frozenset({Mode.ROWS, Mode.DETAILS})
+_ASKED: Final = frozenset({Mode.CONFIRM})
 _IN_HELP: Final = frozenset({Mode.HELP})
 _IN_FILTER: Final = frozenset({Mode.FILTER})
 _TYPING: Final = frozenset({Mode.FILTER, Mode.SEARCH})
@@ -75,9 +79,9 @@ TABS: Final = (
     Key(("6",), "6", "Networks", Action.NETWORKS),
     Key(("7",), "7", "Services", Action.SERVICES),
     Key(("8",), "8", "Containers and units", Action.CONTAINERS),
-    Key(("enter",), "Enter", "The flows of a group", Action.OPEN),
+    Key(("enter",), "Enter", "Open a group or a flow", Action.OPEN, _LOOKING),
     Key(("escape",), "Esc", "Back, else no filter", Action.LEAVE, _READING),
-    Key(("backspace",), "Backspace", "Back", Action.BACK),
+    Key(("backspace",), "Backspace", "Back", Action.BACK, _LOOKING),
 )
 
 FILTER: Final = (
@@ -128,16 +132,16 @@ DISPLAY: Final = (
     Key(("<",), "<", "Sort by the column left", Action.SORT_LEFT),
     Key((">",), ">", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
-    Key(("space",), "Space", "Pause, and go on", Action.PAUSE),
+    Key(("space",), "Space", "Pause, and go on", Action.PAUSE, _LOOKING),
     Key(("z",), "z", "Keep the order of rows", Action.HOLD),
     Key(("C", "f2"), "C, F2", "Choose columns", Choose.OPEN),
     Key(("c-t",), "Ctrl-T", "Next theme", Action.THEME, _CHOICE),
     Key(("W",), "W", "Write to config.toml", Command.WRITE),
-    Key(("b",), "b", "Rates in bits or bytes", Action.BITS),
+    Key(("b",), "b", "Rates in bits or bytes", Action.BITS, _LOOKING),
     Key(("a",), "a", "Only flows with a rate", Action.ACTIVE),
     Key(("s",), "s", "Show the source side too", Action.SOURCE),
-    Key(("n",), "n", "Names or addresses", Action.NAMES),
-    Key(("G", "g"), "G, g", "Countries and networks", Action.GEOIP),
+    Key(("n",), "n", "Names or addresses", Action.NAMES, _LOOKING),
+    Key(("G", "g"), "G, g", "Countries and networks", Action.GEOIP, _LOOKING),
 )
 
 PROTOCOLS: Final = (
@@ -149,12 +153,28 @@ PROTOCOLS: Final = (
     Key(("O",), "O", "All others (GRE, …)", Action.OTHER),
 )
 
+ACTS: Final = (
+    Key(("c",), "c", "Copy the row or details", Command.COPY, _LOOKING),
+    Key(("x",), "x", "Delete the kernel's entry", Action.DELETE, _LOOKING),
+    Key(("X",), "X", "Close the TCP connection", Action.KILL, _LOOKING),
+    Key(("y", "Y"), "y", "Yes, when asked", Action.CONFIRM, _ASKED),
+    Key(("n", "N", "escape"), "n, Esc", "No, when asked", Action.REFRAIN, _ASKED),
+)
+
+RECORDINGS: Final = (
+    Key(("R",), "R", "Record, and end it", Command.RECORD, _LOOKING),
+    Key(("[",), "[", "Back 10 s in a replay", Action.BACKWARD, _LOOKING),
+    Key(("]",), "]", "On by 10 s in a replay", Action.FORWARD, _LOOKING),
+)
+
 SECTIONS: Final = (
     ("Navigation", NAVIGATION),
     ("Tabs", TABS),
     ("Display", DISPLAY),
     ("Protocols", PROTOCOLS),
     ("Filter", FILTER),
+    ("One flow", ACTS),
+    ("Recordings", RECORDINGS),
     ("While a filter is typed", WHILE_TYPING),
     ("While columns are chosen", CHOOSING),
     ("In this help", SEARCHING),

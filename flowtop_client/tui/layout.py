@@ -23,20 +23,25 @@ from flowtop_client.columns.column import Cut
 from flowtop_client.columns.fit import cut
 from flowtop_client.humanize import clean, count, rate_with_unit, seconds
 from flowtop_client.tui.column_page import column_page
+from flowtop_client.tui.tabs.details import detail_lines
 from flowtop_client.tui.tabs.flows import FLOWS
 from flowtop_client.tui.tabs.groups import GROUPS
 from flowtop_client.tui.tabs.tab import Tab
+from flowtop_client.tui.widgets.answer_line import notice_line, question_lines
 from flowtop_client.tui.widgets.input_line import choice_line, input_line, mark_line
 from flowtop_client.tui.widgets.line import EMPTY, Line, cell_width, clipped, joined, line_width, spread
 from flowtop_client.tui.widgets.manual import Section, manual, marked, prose
+from flowtop_client.tui.widgets.recording_line import replay_line, tape_line
 from flowtop_client.tui.widgets.tab_bar import tab_bar
+from flowtop_client.view_state.act import QUESTIONS
+from flowtop_client.view_state.details_page import DetailsPage
 from flowtop_client.view_state.filter_line import FilterLine
 from flowtop_client.view_state.help_page import HelpPage
 from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.problems import problems
-from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
+from flowtop_client.view_state.state import ALL_PROTOCOLS, Mode, ProtocolGroup, ViewState
 from flowtopd.wire.filter_parser import MANUAL
-from flowtopd.wire.messages import Family, Snapshot, View
+from flowtopd.wire.messages import Family, Right, Snapshot, View
 
 TABS: Final = tuple(view.value.capitalize() for view in VIEWS)
 """Every tab's title in order."""
@@ -46,6 +51,7 @@ _STEP: Final = " \u203a "
 
 _PROMPT: Final = "/"
 _HINTS: Final = ("/ filter  ? help  q quit", "? help  q quit", "? help")
+_ACT_HINT: Final = "x delete  X close  "
 _LONGEST_FILTER: Final = 3
 """The filter may have so much of the footer: a third."""
 
@@ -72,9 +78,21 @@ def regions(height: int, state: ViewState) -> Regions:
     """What a screen of `height` lines shows."""
     tabs, second, header, titles = (height >= least for least in (8, 7, 5, 3))
     total = height >= 6 and state.view is not View.FLOWS and not state.placeless
-    footer = int(height >= 4) if state.line is None else 1 + (height >= 3)
+    footer = footer_height(height, state)
     taken = tabs + second + total + header + footer + titles
     return Regions(tabs, second, total, header, footer, titles, max(1, height - taken))
+
+
+def footer_height(height: int, state: ViewState) -> int:
+    """How many lines of a screen of `height` lines are below the rows, the details or the help."""
+    if state.mode is Mode.CONFIRM:
+        return 3 if height >= 6 else 1
+    return int(height >= 4) if state.line is None else 1 + (height >= 3)
+
+
+def details_room(height: int, state: ViewState) -> int:
+    """How many lines of the details a screen of `height` lines shows, below the header."""
+    return max(1, height - footer_height(height, state) - (height >= 5))
 
 
 @lru_cache(maxsize=2)
@@ -98,6 +116,8 @@ def screen(
         return _help(state, state.help, help_lines(sections, width)[0], width, height)
     if state.chooser is not None:
         return column_page(state, state.chooser, width, height)
+    if state.details is not None:
+        return _details(state, state.details, width, height, now)
     show = regions(height, state)
     lines = []
     if show.header:
@@ -112,7 +132,7 @@ def screen(
         lines.append(tab.total(state))
     body = tab.body(state, width)[: show.page]
     lines += body + [EMPTY] * (show.page - len(body))
-    lines += _below(state, width)[: show.footer]
+    lines += _below(state, width, show.footer)[: show.footer]
     return lines[-height:]
 
 
@@ -125,6 +145,25 @@ def _help(state: ViewState, page: HelpPage, lines: Sequence[Line], width: int, h
         shown.append(marked(lines[index], page.pattern, "class:match.current" if current else "class:match"))
     shown += [EMPTY] * (room - len(shown))
     return [clipped(_program(state), width), *shown, _help_footer(page, width)][-max(height, 1) :]
+
+
+def _details(state: ViewState, page: DetailsPage, width: int, height: int, now: float) -> list[Line]:
+    """The header, a part of the details, and what can be done with the flow."""
+    room = details_room(height, state)
+    shown = detail_lines(state, page, width)[page.line : page.line + room]
+    shown += [EMPTY] * (room - len(shown))
+    wrong: Line = [("class:problem", "  |  ".join(problems(state, now)))] if problems(state, now) else []
+    header = [clipped(joined([_program(state), wrong, _modes(state)], "   "), width)] if height >= 5 else []
+    return [*header, *shown, *_below(state, width, footer_height(height, state))][-max(height, 1) :]
+
+
+def _details_footer(state: ViewState, page: DetailsPage, width: int) -> Line:
+    where = f"{page.line + 1}-{min(page.line + page.page, page.length)} of {page.length}"
+    left = joined([[("class:value", where)], [("class:problem", "PAUSED")] if state.paused else []])
+    acts = "x delete  X close  " if Right.ACT in state.may else ""
+    hints = (f"{acts}c copy  Esc back  ? help  q quit", f"{acts}c copy  Esc back", "Esc back")
+    hint = next((hint for hint in hints if line_width(left) + len(hint) < width), hints[-1])
+    return spread(left, [("class:label", hint)], width)
 
 
 def _help_footer(page: HelpPage, width: int) -> Line:
@@ -172,13 +211,18 @@ def _second(state: ViewState, width: int, now: float) -> Line:
     way: Line = []
     for crumb in state.path:
         way += [("class:crumb", f"{_STEP if way else ''}{crumb.view.value.capitalize()}{_STEP}{clean(crumb.name)}")]
-    if state.notice:
-        return clipped(joined([way, [("class:problem", clean(state.notice))]], "   "), width)
+    way = joined([way, _modes(state)], "   ")
     wrong = problems(state, now)
     if wrong:
         style = "class:gone" if state.trouble else "class:problem"
         return clipped(joined([way, joined([[(style, text)] for text in wrong], "  |  ")], "   "), width)
     return clipped(joined([way, _pace(state)], "   "), width)
+
+
+def _modes(state: ViewState) -> Line:
+    """Where in a recording this is, and the one that is being written."""
+    replay = state.snapshot.replay if state.snapshot else None
+    return joined([replay_line(replay) if replay else [], tape_line(state.tape) if state.tape else []], "   ")
 
 
 def _pace(state: ViewState) -> Line:
@@ -192,11 +236,21 @@ def _pace(state: ViewState) -> Line:
     return [("class:label", ", ".join(parts))]
 
 
-def _below(state: ViewState, width: int) -> list[Line]:
-    """The footer, or the line in which a filter is typed, and under it what helps."""
+def _below(state: ViewState, width: int, height: int) -> list[Line]:
+    """A question, the line in which a filter is typed and under it what helps, a notice, or the footer."""
+    if state.mode is Mode.CONFIRM and state.act is not None:
+        return question_lines(QUESTIONS[state.act.deed], state.act.flow, width, height)
     if state.line is None:
-        return [_footer(state, width)]
+        return [_last(state, width)] if height else []
     return [input_line(_PROMPT, state.line.input, width), _under(state.line, width)]
+
+
+def _last(state: ViewState, width: int) -> Line:
+    if state.notice is not None:
+        return notice_line(state.notice.text, width, good=state.notice.good)
+    if state.act is not None:
+        return notice_line(f"{state.act.deed}: {state.act.flow}: waiting for the daemon", width, good=True)
+    return _footer(state, width) if state.details is None else _details_footer(state, state.details, width)
 
 
 def _under(line: FilterLine, width: int) -> Line:
@@ -242,5 +296,7 @@ def _footer(state: ViewState, width: int) -> Line:
         [("class:on", " ".join(toggles))],
     ]
     line = joined(left)
-    hint = next((hint for hint in _HINTS if line_width(line) + len(hint) < width), _HINTS[-1])
+    may = state.view is View.FLOWS and Right.ACT in state.may
+    hints = ([_ACT_HINT + _HINTS[0]] if may else []) + list(_HINTS)
+    hint = next((hint for hint in hints if line_width(line) + len(hint) < width), _HINTS[-1])
     return spread(line, [("class:label", hint)], width)

@@ -8,13 +8,18 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from flowtop_client.view_state import details_page
+from flowtop_client.view_state.act import Deed
+from flowtop_client.view_state.acting import asking, confirmed, refrained
 from flowtop_client.view_state.choosing import CHOICES, Choose
 from flowtop_client.view_state.filtering import completing, edited, given_up, kept, line_opened, recalling
 from flowtop_client.view_state.help_page import HelpPage, matched, scrolled, searching, told
 from flowtop_client.view_state.holding import held, in_held_order, released
+from flowtop_client.view_state.looking import at_begin, at_end, entered, left, scrolling, went_back
 from flowtop_client.view_state.place import VIEWS
+from flowtop_client.view_state.replaying import STEP_S, paused, seeking
 from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, settled, starts_descending, to_top
-from flowtop_client.view_state.tabs import Move, back, opened, stepped_out, to_neighbour, to_view, unfiltered
+from flowtop_client.view_state.tabs import Move, to_neighbour, to_view, unfiltered
 from flowtop_client.view_state.text_input import Edit
 from flowtop_client.view_state.theme import next_theme
 from flowtopd.wire.messages import Snapshot
@@ -64,6 +69,12 @@ class Action(StrEnum):
     NAMES = "names"
     GEOIP = "geoip"
     PAUSE = "pause"
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    DELETE = "delete"
+    KILL = "kill"
+    CONFIRM = "confirm"
+    REFRAIN = "refrain"
     SORT_LEFT = "sort-left"
     SORT_RIGHT = "sort-right"
     REVERSE = "reverse"
@@ -87,6 +98,8 @@ def _by(rows: int) -> Move:
     def move(state: ViewState) -> ViewState:
         if state.help is not None:
             return changed(state, help=scrolled(state.help, state.help.line + rows))
+        if state.details is not None:
+            return scrolling(lines=rows)(state)
         return _go(state, state.cursor + rows, state.offset)
 
     return move
@@ -96,6 +109,8 @@ def _by_pages(pages: int) -> Move:
     def move(state: ViewState) -> ViewState:
         if state.help is not None:
             return _by(pages * state.help.page)(state)
+        if state.details is not None:
+            return scrolling(pages=pages)(state)
         rows = pages * state.page
         return _go(state, state.cursor + rows, state.offset + rows)
 
@@ -106,12 +121,16 @@ def _home(state: ViewState) -> ViewState:
     """The first row, whichever that is from now on."""
     if state.help is not None:
         return changed(state, help=scrolled(state.help, 0))
+    if state.details is not None:
+        return at_begin(state)
     return changed(state, cursor=0, offset=0, pinned=None)
 
 
 def _end(state: ViewState) -> ViewState:
     if state.help is not None:
         return changed(state, help=scrolled(state.help, state.help.limit))
+    if state.details is not None:
+        return at_end(state)
     return _go(state, state.total - 1, state.total)
 
 
@@ -155,9 +174,9 @@ MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.NEXT_TAB: to_neighbour(1),
     Action.PREVIOUS_TAB: to_neighbour(-1),
     **{Action(view): to_view(view) for view in VIEWS},
-    Action.OPEN: opened,
-    Action.LEAVE: lambda state: stepped_out(state) if state.help is None else changed(state, help=None),
-    Action.BACK: back,
+    Action.OPEN: entered,
+    Action.LEAVE: left,
+    Action.BACK: went_back,
     Action.FILTER: line_opened,
     Action.UNFILTER: unfiltered,
     Action.KEEP: kept,
@@ -179,7 +198,13 @@ MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.SOURCE: lambda state: changed(state, source=not state.source, skipped=0),
     Action.NAMES: lambda state: changed(state, names=not state.names, skipped=0),
     Action.GEOIP: lambda state: changed(state, geoip=not state.geoip, skipped=0),
-    Action.PAUSE: lambda state: changed(state, paused=not state.paused),
+    Action.PAUSE: paused,
+    Action.BACKWARD: seeking(-STEP_S),
+    Action.FORWARD: seeking(STEP_S),
+    Action.DELETE: asking(Deed.DELETE),
+    Action.KILL: asking(Deed.KILL),
+    Action.CONFIRM: confirmed,
+    Action.REFRAIN: refrained,
     Action.SORT_LEFT: _sort_by(-1),
     Action.SORT_RIGHT: _sort_by(1),
     Action.REVERSE: lambda state: to_top(state, descending=not state.descending),
@@ -201,6 +226,8 @@ def fitted(
     help_texts: tuple[str, ...] = (),
     help_page: int = 1,
     offered: tuple[tuple[str, bool], ...] = (),
+    details_length: int = 0,
+    details_room: int = 1,
 ) -> ViewState:
     """The screen has room for this much. A smaller page keeps the cursor on it, a larger one leaves no room unused."""
     page = max(1, page)
@@ -214,6 +241,7 @@ def fitted(
         offered=offered,
         skipped=state.skipped if state.outdated else min(state.skipped, scroll_limit),
         help=state.help and told(state.help, help_texts, help_page),
+        details=state.details and details_page.told(state.details, details_length, details_room),
     )
 
 
@@ -252,9 +280,9 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     return settled(state, replace(new, cursor=cursor))
 
 
-def connected(state: ViewState, host: str) -> ViewState:
-    """A daemon answered."""
-    return changed(state, host=host, trouble="")
+def connected(state: ViewState, host: str, may: tuple[str, ...] = ()) -> ViewState:
+    """A daemon answered, and lets this viewer do so much."""
+    return changed(state, host=host, may=may, trouble="")
 
 
 def heard(state: ViewState, now: float) -> ViewState:
@@ -264,7 +292,7 @@ def heard(state: ViewState, now: float) -> ViewState:
 
 def lost(state: ViewState, reason: str) -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
-    return changed(state, trouble=reason)
+    return changed(state, trouble=reason, act=None)
 
 
 def complained(state: ViewState, message: str) -> ViewState:

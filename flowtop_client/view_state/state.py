@@ -22,7 +22,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from flowtop_client.view_state.act import Act, Notice, Tape
 from flowtop_client.view_state.column_choice import ColumnChoice
+from flowtop_client.view_state.details_page import DetailsPage
 from flowtop_client.view_state.filter_line import FilterLine
 from flowtop_client.view_state.held_order import MOST, HeldOrder
 from flowtop_client.view_state.help_page import HelpPage
@@ -31,7 +33,7 @@ from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Either, FilterSyntaxError
-from flowtopd.wire.messages import Family, Query, Snapshot, View
+from flowtopd.wire.messages import Delete, Family, Kill, Query, Seek, Snapshot, View
 
 WINDOW_STEP: Final = 32
 """The window's height is three times the page, rounded up to this, so that a small resize needs no new query."""
@@ -59,6 +61,10 @@ class Mode(StrEnum):
     """What to search for in the help is typed."""
     COLUMNS = "columns"
     """Columns are chosen."""
+    DETAILS = "details"
+    """Of one flow."""
+    CONFIRM = "confirm"
+    """Whether it is meant is asked."""
 
 
 _NUMBERS: Final = {
@@ -109,14 +115,18 @@ class ViewState:
     """The columns that were chosen for the views, in the order of VIEWS; none: as many as there is room for."""
     warnings: tuple[str, ...] = ()
     """What is wrong with the configuration file."""
-    notice: str = ""
-    """What the last key has done, where that is not to be seen otherwise; until the next key."""
 
     # what else is open
     line: FilterLine | None = None
     history: tuple[str, ...] = ()
     help: HelpPage | None = None
     chooser: ColumnChoice | None = None
+    details: DetailsPage | None = None
+    act: Act | None = None
+    notice: Notice | None = None
+    tape: Tape | None = None
+    orders: tuple[Delete | Kill | Seek, ...] = ()
+    """What the daemon is to be told once; whoever tells it takes them away."""
 
     # the place in the rows
     sort: str = "rate"
@@ -154,6 +164,10 @@ class ViewState:
     accepted: str = ""
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
+    may: tuple[str, ...] = ()
+    """The rights of this viewer."""
+    plain: bool = False
+    """Whether the terminal can write nothing but ASCII."""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
     complaint: str = ""
@@ -166,11 +180,15 @@ class ViewState:
     @property
     def mode(self) -> Mode:
         """What the keys mean now."""
+        if self.act is not None and not self.act.sent:
+            return Mode.CONFIRM
         if self.help is not None:
             return Mode.HELP if self.help.search is None else Mode.SEARCH
         if self.chooser is not None:
             return Mode.COLUMNS
-        return Mode.ROWS if self.line is None else Mode.FILTER
+        if self.line is not None:
+            return Mode.FILTER
+        return Mode.ROWS if self.details is None else Mode.DETAILS
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -190,7 +208,7 @@ class ViewState:
     @property
     def waiting(self) -> bool:
         """Whether rows that belong on the screen are on their way."""
-        if self.snapshot is None or self.trouble or self.help is not None:
+        if self.snapshot is None or self.trouble or self.help is not None or self.details is not None:
             return False
         begin, end = self.snapshot.offset, self.snapshot.offset + len(self.snapshot.rows)
         return self.outdated or self.offset < begin or min(self.offset + self.page, self.total) > end

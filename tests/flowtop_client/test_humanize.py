@@ -1,6 +1,6 @@
 import pytest
 
-from flowtop_client.humanize import amount, clean, count, duration, rate, rate_with_unit, seconds
+from flowtop_client.humanize import amount, clean, count, duration, endpoint, rate, rate_with_unit, seconds
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,11 @@ def test_counts_are_grouped_with_blanks(value: int | None, text: str) -> None:
 def test_nothing_that_steers_a_terminal_survives_cleaning(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
     assert clean(cleaned) == cleaned
+
+
+def test_a_port_is_told_from_an_address_with_colons_by_brackets() -> None:
+    assert endpoint("192.0.2.1", 443) == "192.0.2.1:443"
+    assert endpoint("2001:db8::1", 443) == "[2001:db8::1]:443"
+    assert endpoint("2001:db8::1", None) == "2001:db8::1"
+    assert endpoint(None, 443) == "-"
+    assert endpoint("a\x1b", 1) == "a?:1"

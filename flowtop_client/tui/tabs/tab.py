@@ -101,6 +101,10 @@ class Tab:
             return [[], *(clipped([("class:message", "  " + text)], width) for text in told)]
         return [self._line(state, index) for index in range(state.offset, min(state.offset + state.page, state.total))]
 
+    def text(self, state: ViewState) -> str:
+        """The selected row, as text; empty where it is not here."""
+        return "" if state.row(state.cursor) is None else self._table.text(state.cursor)
+
     def _line(self, state: ViewState, index: int) -> Line:
         row = state.row(index)
         if row is None:

@@ -110,6 +110,10 @@ class Table:
                 return place.column.sort
         return ""
 
+    def text(self, index: int) -> str:
+        """The texts of a row that was shown, none of them cut."""
+        return "  ".join(self._texts[index][at] for at in self._places)
+
     def line(self, index: int, style: str | None = None, mark: str = "") -> Line:
         """A row that was shown. `style` replaces the styles of its cells and fills the line to its end.
 

@@ -21,9 +21,23 @@ from flowtop_client.connection.link import (
     refusal,
 )
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.messages import PROTOCOL_VERSION, Error, Hello, Query, Snapshot, ViewerMessage, Welcome
+from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
+    Delete,
+    Detail,
+    Done,
+    Error,
+    FlowRequest,
+    Hello,
+    Kill,
+    Query,
+    Snapshot,
+    ViewerMessage,
+    Welcome,
+)
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import Peer, ScriptedDaemon, flow, plain_answer
+from tests.flowtop_client.scripted_details import NATTED, Deeds
 
 QUERY = Query(tag=1, limit=10)
 
@@ -90,6 +104,44 @@ def test_a_snapshot_in_the_same_packet_as_the_welcome_is_not_kept_waiting(make_d
     async def conversation() -> None:
         async with talk(daemon.path) as (_, _, next_event):
             assert isinstance(await next_event(), Snapshot)
+
+    asyncio.run(conversation())
+
+
+def test_a_flow_is_followed_and_asked_for_again_by_a_daemon_that_comes_back(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([NATTED], answer=Deeds())
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (connection, up, next_event):
+            assert up.may == ("update", "act")
+            connection.watch("1")
+            detail = await until(next_event, Detail)
+            assert detail.flow is not None
+            daemon.close()
+            await until(next_event, Down)
+            daemon.listen()
+            await until(next_event, Up)
+            assert (await until(next_event, Detail)).id == "1"
+            connection.watch("")
+            daemon.wait_for(lambda: daemon.got[-1] == FlowRequest(""))
+
+    asyncio.run(conversation())
+
+
+def test_what_is_told_once_is_not_told_to_the_next_daemon(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon([NATTED], answer=Deeds())
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (connection, _, next_event):
+            connection.tell(Delete("1"))
+            assert (await until(next_event, Done)).id == "1"
+            daemon.close()
+            await until(next_event, Down)
+            connection.tell(Kill("1"))
+            daemon.listen()
+            await until(next_event, Up)
+            await until(next_event, Snapshot)
+            assert not any(isinstance(message, Kill) for message in daemon.got)
 
     asyncio.run(conversation())
 
@@ -270,8 +322,7 @@ def test_a_daemon_that_does_not_read_gets_the_newest_query_when_it_does() -> Non
             session = connection._session
             assert session is not None
             assert session._writer.transport.get_write_buffer_size() < 80 * 1024
-            assert session._late is not None
-            assert session._late.tag == last
+            assert [message.tag for message in session._late.values() if isinstance(message, Query)] == [last]
         await connection.close()
 
     asyncio.run(conversation())

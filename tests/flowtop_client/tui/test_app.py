@@ -743,6 +743,31 @@ def test_a_silent_daemon_is_noticed_and_the_silence_counted() -> None:
         runner.run(_fall_silent(clock))
 
 
+async def _notice(clock: Clock) -> None:
+    async with watched(5, patience_s=3600) as watch:
+        watch.press(" ")  # or the daemon's silence is noticed too
+        await watch.until(lambda: "PAUSED" in watch.drawn())
+        watch.press("[")
+        await watch.until(lambda: "move in a recording" in watch.drawn())
+        clock.ahead_s += 4
+        draws = watch.draws
+        watch.press("]")  # the newest notice has all its time
+        await watch.until(lambda: watch.draws > draws)
+        clock.ahead_s += 4
+        draws = watch.draws
+        await watch.rest()
+        assert watch.draws == draws
+        clock.ahead_s += 3
+        await watch.until(lambda: "sort " in watch.drawn())
+
+
+def test_a_notice_goes_after_some_seconds() -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        runner.run(_notice(clock))
+
+
 async def _leave_the_window(key: str, shown: str) -> None:
     async with watched(900, patience_s=3600) as watch:
         draws, older = watch.draws, watch.talk.asked[-1]

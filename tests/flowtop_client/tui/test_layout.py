@@ -4,12 +4,17 @@ import pytest
 from prompt_toolkit.utils import get_cwidth
 
 from flowtop_client.tui.key_bindings import HELP
-from flowtop_client.tui.layout import help_lines, help_page, new_tab, regions, screen
+from flowtop_client.tui.layout import details_room, help_lines, help_page, new_tab, regions, screen
+from flowtop_client.tui.tabs.details import detail_lines
+from flowtop_client.view_state.acting import noticed
 from flowtop_client.view_state.filtering import typed
+from flowtop_client.view_state.looking import detailed
 from flowtop_client.view_state.moves import MOVES, Action, fitted, lost, received
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, View
+from flowtop_client.view_state.taping import begun, grown
+from flowtopd.wire.messages import Detail, Family, Replay, View
 from tests.flowtop_client.scripted_daemon import flow, made_up
+from tests.flowtop_client.scripted_details import NATTED, detail_of
 from tests.flowtop_client.states import answer, with_rows
 
 
@@ -26,6 +31,8 @@ def drawn(state: ViewState, width: int, height: int, now: float = 0.0) -> list[s
         scroll_limit=limit,
         help_texts=texts,
         help_page=help_page(height),
+        details_length=len(detail_lines(state, state.details, width)) if state.details else 0,
+        details_room=details_room(height, state),
     )
     tab.fit(state, width, page)
     return ["".join(text for _, text in line) for line in screen(state, tab, HELP, width, height, now=now)]
@@ -48,6 +55,14 @@ def grouped(view: View, *actions: Action, **values: object) -> ViewState:
     return state
 
 
+def looking(**values: object) -> ViewState:
+    """The details of the selected flow."""
+    state = MOVES[Action.OPEN](busy(**values))
+    assert state.details is not None
+    detail = detail_of(NATTED | {"id": state.details.id})
+    return detailed(state, detail)
+
+
 LONG = 'tcp and port 443 and not country DE or process "例え" ' * 8
 
 STATES = {
@@ -67,6 +82,12 @@ STATES = {
     "source and bits": busy(source=True, bits=True),
     "scrolled": busy(skipped=5, offset=30, cursor=40),
     "help": MOVES[Action.HELP](busy()),
+    "details": looking(),
+    "details, asked": MOVES[Action.DELETE](looking(may=("act",))),
+    "details, scrolled": MOVES[Action.END](looking(offset=3, may=("act",))),
+    "asked": MOVES[Action.KILL](busy(may=("act",))),
+    "noticed": noticed(busy(), "例" * 200, good=False),
+    "recording": grown(begun(busy(), "flowtop-20260101-120000.flowtop"), 10**6, "例" * 200),
     "gone": lost(busy(host="h" * 70), "例" * 200),
     "empty": with_rows(0),
     "no names, no places": busy(names=False, geoip=False, source=True),
@@ -266,3 +287,48 @@ def test_no_name_of_a_group_makes_a_line_too_wide_or_reaches_the_terminal(text: 
             lines = drawn(shown, width, 24)
             assert max(map(get_cwidth, lines)) <= width
             assert all(line.isprintable() for line in lines)
+
+
+def test_the_details_have_a_header_a_place_and_what_can_be_done() -> None:
+    state = looking(may=("act",))
+    lines = drawn(state, 80, 24)
+    assert lines[0].startswith("flowtop router")
+    assert lines[1] == "Path"
+    assert lines[-1].startswith("1-22 of ")
+    assert lines[-1].endswith("x delete  X close  c copy  Esc back  ? help  q quit")
+    assert "x delete" not in drawn(replace(state, may=()), 80, 24)[-1]
+    assert "daemon gone" in drawn(lost(state, "gone"), 80, 24)[0]
+
+
+def test_the_rows_say_what_can_be_done_only_where_it_may_be() -> None:
+    assert "x delete  X close  / filter" in drawn(busy(may=("act",)), 120, 24)[-1]
+    assert "x delete" not in drawn(busy(), 120, 24)[-1]
+
+
+@pytest.mark.parametrize(("height", "lines"), [(1, 1), (3, 1), (5, 1), (6, 3), (24, 3)])
+def test_a_question_is_there_on_any_screen(height: int, lines: int) -> None:
+    for state in (busy(may=("act",)), looking(may=("act",))):
+        asked = MOVES[Action.DELETE](state)
+        told = drawn(asked, 80, height)[-lines:]
+        assert len(drawn(asked, 80, height)) == height
+        assert asked.act is not None
+        assert asked.act.flow in " ".join(told)
+        assert ("y/n" in told[0]) == (lines == 1)
+
+
+def test_a_flow_that_is_gone_says_so_and_keeps_what_was_known() -> None:
+    state = looking()
+    assert state.details is not None
+    lines = drawn(detailed(state, Detail(state.details.id, None)), 80, 24)
+    assert lines[1].startswith("This flow is gone")
+    assert "Path" in lines
+
+
+def test_recordings_are_told_on_the_second_line_before_what_is_wrong() -> None:
+    state = grown(begun(busy(), "x.flowtop"), 12_300, "")
+    assert state.snapshot is not None
+    replay = Replay(7.0, 58.0, 2.0, paused=False, ended=False)
+    state = replace(state, snapshot=replace(state.snapshot, replay=replay))
+    told = "replay 0:07 of 0:58 2 x   REC x.flowtop 12.3kB   "
+    assert drawn(state, 120, 24)[1].startswith(f"{told}every 1 s")
+    assert drawn(lost(state, "gone"), 120, 24)[1].startswith(f"{told}daemon gone")
