@@ -220,7 +220,7 @@ def query_of(state: ViewState, form: Format, limit: int | None) -> Query:
     fields = VIEW_FIELDS[state.view]
     if form is Format.TEXT and state.view is View.FLOWS:
         fields = needed_fields(_columns(state))
-    return replace(query_for(state), offset=0, limit=limit, fields=fields)
+    return replace(query_for(state), offset=0, limit=limit, fields=fields, history=False)
 
 
 def writer_for(form: Format, out: TextIO, state: ViewState, *, host: str, width: int | None) -> Writer:

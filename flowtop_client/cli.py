@@ -48,7 +48,7 @@ from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
-from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MIN_INTERVAL_S, MIN_SPEED, Family, View
+from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MEANS_S, MIN_INTERVAL_S, MIN_SPEED, Family, View
 from flowtopd.wire.recording_file import DEMO, open_recording
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
@@ -216,6 +216,10 @@ def _parser() -> _Parser:
     how.add_argument("-G", "--no-geoip", action="store_true", help="no countries and networks")
     how.add_argument("-s", "--show-src", action="store_true", help="also the source side")
     how.add_argument("-b", "--bits", action="store_true", help="rates in bits/s instead of bytes/s")
+    how.add_argument("--closed", action="store_true", help="also flows that have closed in the last minute")
+    how.add_argument(
+        "--mean", type=float, choices=MEANS_S[1:], default=0.0, metavar="SECONDS", help="rates over 2, 10 or 40 seconds"
+    )
     how.add_argument("-t", "--interval", type=_interval, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)")
     how.add_argument(
         "--view",
@@ -335,6 +339,8 @@ def _state(given: argparse.Namespace, kept: Settings) -> ViewState:
         source=kept.source or given.show_src,
         bits=kept.bits or given.bits,
         interval=given.interval or kept.interval,
+        closed=given.closed,
+        mean=given.mean,
         mouse=kept.mouse and not given.no_mouse,
         theme=given.theme or kept.theme,
         choices=tuple(kept.columns.get(each, ()) for each in VIEWS),

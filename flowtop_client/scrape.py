@@ -20,7 +20,8 @@ from flowtopd.wire.messages import Query, Snapshot, View
 
 def first_query(state: ViewState) -> Query:
     """What is asked for first: totals and the state of the table, no rows."""
-    return replace(query_for(state), tag=1, view=View.FLOWS, offset=0, limit=0, sort="rate", fields=("id",))
+    query = replace(query_for(state), tag=1, view=View.FLOWS, offset=0, limit=0, sort="rate", fields=("id",))
+    return replace(query, history=False, closed=False)
 
 
 async def run(connection: Connection, state: ViewState, out: TextIO, *, host: str, once: bool) -> None:

@@ -138,6 +138,8 @@ DISPLAY: Final = (
     Key(("c-t",), "Ctrl-T", "Next theme", Action.THEME, _CHOICE),
     Key(("W",), "W", "Write to config.toml", Command.WRITE),
     Key(("b",), "b", "Rates in bits or bytes", Action.BITS, _LOOKING),
+    Key(("m",), "m", "Mean rates: 2, 10, 40 s", Action.MEAN),
+    Key(("t",), "t", "Closed flows too", Action.CLOSED),
     Key(("a",), "a", "Only flows with a rate", Action.ACTIVE),
     Key(("s",), "s", "Show the source side too", Action.SOURCE),
     Key(("n",), "n", "Names or addresses", Action.NAMES, _LOOKING),

@@ -28,6 +28,7 @@ from flowtop_client.tui.tabs.flows import FLOWS
 from flowtop_client.tui.tabs.groups import GROUPS
 from flowtop_client.tui.tabs.tab import Tab
 from flowtop_client.tui.widgets.answer_line import notice_line, question_lines
+from flowtop_client.tui.widgets.graph import graph, peak_of
 from flowtop_client.tui.widgets.input_line import choice_line, input_line, mark_line
 from flowtop_client.tui.widgets.line import EMPTY, Line, cell_width, clipped, joined, line_width, spread
 from flowtop_client.tui.widgets.manual import Section, manual, marked, prose
@@ -59,6 +60,11 @@ _LONGEST_FILTER: Final = 3
 def new_tab() -> Tab:
     """What draws the rows of every view."""
     return Tab(lambda state: FLOWS if state.view is View.FLOWS else GROUPS)
+
+
+_TREND_POINTS: Final = 300
+_NARROWEST_SPARKLINE: Final = 8
+_WIDEST_SPARKLINE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,19 @@ def _header(state: ViewState, width: int) -> Line:
     flows, limit, shown, rates = _numbers(state, state.snapshot)
     choices = ([flows + limit, shown, rates], [flows + limit, rates], [flows, rates], [rates])
     lines = [joined([program, *parts], "   ") for parts in choices]
-    return next((line for line in lines if line_width(line) <= width), clipped(program, width))
+    line = next((line for line in lines if line_width(line) <= width), clipped(program, width))
+    return spread(line, _sparkline(state, width - line_width(line) - len("   ")), width)
+
+
+def _sparkline(state: ViewState, room: int) -> Line:
+    """The rate of the whole line over the last minutes, and its peak, where there is room for it."""
+    points = state.trend[-_TREND_POINTS:]
+    peak = peak_of(points)
+    label = f" {rate_with_unit(peak, bits=state.bits)} peak"
+    cells = min(_WIDEST_SPARKLINE, room - len(label))
+    if not peak or len(points) < 2 or cells < _NARROWEST_SPARKLINE:
+        return []
+    return [("class:rate", graph(points, cells, 1, plain=state.plain)[0]), ("class:label", label)]
 
 
 def _numbers(state: ViewState, snapshot: Snapshot) -> tuple[Line, Line, Line, Line]:
@@ -283,6 +301,8 @@ def _footer(state: ViewState, width: int) -> Line:
         ("loopback", state.loopback),
         ("source", state.source),
         ("bits/s", state.bits),
+        ("closed too", state.closed),
+        (f"means of {state.mean:g} s", state.mean > 0),
         ("no names", not state.names),
         ("no GeoIP", not state.geoip),
     )

@@ -22,7 +22,10 @@ from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, s
 from flowtop_client.view_state.tabs import Move, to_neighbour, to_view, unfiltered
 from flowtop_client.view_state.text_input import Edit
 from flowtop_client.view_state.theme import next_theme
-from flowtopd.wire.messages import Snapshot
+from flowtopd.wire.messages import MEANS_S, Snapshot
+
+TREND: Final = 600
+"""Samples of the line that are kept."""
 
 
 class Action(StrEnum):
@@ -64,6 +67,8 @@ class Action(StrEnum):
     HOLD = "hold"
     THEME = "theme"
     BITS = "bits"
+    CLOSED = "closed"
+    MEAN = "mean"
     ACTIVE = "active"
     SOURCE = "source"
     NAMES = "names"
@@ -194,6 +199,8 @@ MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.HOLD: lambda state: released(state) if state.held else held(state),
     Action.THEME: lambda state: changed(state, theme=next_theme(state.theme)),
     Action.BITS: lambda state: changed(state, bits=not state.bits),
+    Action.CLOSED: lambda state: changed(state, closed=not state.closed),
+    Action.MEAN: lambda state: changed(state, mean=MEANS_S[(MEANS_S.index(state.mean) + 1) % len(MEANS_S)]),
     Action.ACTIVE: lambda state: to_top(state, active=not state.active),
     Action.SOURCE: lambda state: changed(state, source=not state.source, skipped=0),
     Action.NAMES: lambda state: changed(state, names=not state.names, skipped=0),
@@ -251,11 +258,12 @@ def joined(part: Snapshot | None, snapshot: Snapshot) -> Snapshot:
         return snapshot
     if part.offset + len(part.rows) != snapshot.offset:
         return snapshot
-    return replace(snapshot, offset=part.offset, rows=part.rows + snapshot.rows)
+    return replace(snapshot, offset=part.offset, rows=part.rows + snapshot.rows, history=part.history)
 
 
 def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays."""
+    state = _with_trend(state, snapshot)
     if snapshot.tag < state.epoch:
         return state
     order, snapshot, total = in_held_order(state, snapshot)
@@ -278,6 +286,16 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
         cursor = max(new.offset, min(cursor, new.offset + new.page - 1))
         new = replace(new, pinned=new.key(cursor) or new.pinned)
     return settled(state, replace(new, cursor=cursor))
+
+
+def _with_trend(state: ViewState, snapshot: Snapshot) -> ViewState:
+    """What the daemon tells of the line is told once, whatever question it comes with."""
+    news = [(at, None if orig is None or reply is None else orig + reply) for at, orig, reply in snapshot.history or ()]
+    if not news:
+        return state
+    # after the daemon was gone, it tells all of it again
+    kept = [point for point in state.trend if point[0] < news[0][0]]
+    return replace(state, trend=tuple((kept + news)[-TREND:]))
 
 
 def connected(state: ViewState, host: str, may: tuple[str, ...] = ()) -> ViewState:

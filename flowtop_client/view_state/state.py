@@ -101,6 +101,10 @@ class ViewState:
     source: bool = False
     bits: bool = False
     interval: float = 1.0
+    closed: bool = False
+    """Flows that have closed lately are shown too."""
+    mean: float = 0.0
+    """Over how many seconds rates are means; 0: from tick to tick."""
     paused: bool = False
     view: View = View.FLOWS
     filter: str = ""
@@ -125,6 +129,8 @@ class ViewState:
     act: Act | None = None
     notice: Notice | None = None
     tape: Tape | None = None
+    trend: tuple[tuple[float, float | None], ...] = ()
+    """How the rate of the whole line has been: time and bytes/s, the oldest first."""
     orders: tuple[Delete | Kill | Seek, ...] = ()
     """What the daemon is to be told once; whoever tells it takes them away."""
 
@@ -293,6 +299,9 @@ def query_for(state: ViewState) -> Query:
         offset=state.window_offset,
         limit=max(window_height(state.page), MOST if state.held is not None and state.held.whole else 0),
         interval=state.interval,
+        closed=state.closed,
+        mean=state.mean,
+        history=True,
         paused=state.paused,
         fields=fields if state.view is View.FLOWS else (),
     )

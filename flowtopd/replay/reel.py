@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from flowtopd.flows.history import sample as moved
 from flowtopd.flows.snapshot import KernelState, Tick
 from flowtopd.replay.snapshots import Snapshots
 from flowtopd.wire.errors import RecordingError
@@ -38,6 +39,7 @@ class Reel:
                     _kernel(status),
                     seconds if type(seconds) is float else 0.0,
                     lost if type(lost) is int else 0,
+                    sample=moved(snapshot),
                 )
 
 

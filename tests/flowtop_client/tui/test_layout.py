@@ -332,3 +332,16 @@ def test_recordings_are_told_on_the_second_line_before_what_is_wrong() -> None:
     told = "replay 0:07 of 0:58 2 x   REC x.flowtop 12.3kB   "
     assert drawn(state, 120, 24)[1].startswith(f"{told}every 1 s")
     assert drawn(lost(state, "gone"), 120, 24)[1].startswith(f"{told}daemon gone")
+
+
+def test_the_header_shows_how_the_whole_line_has_been_where_there_is_room() -> None:
+    trend = tuple((float(at), at * 1000.0) for at in range(120))
+    wide = drawn(busy(trend=trend), 140, 20)[0]
+    assert wide.endswith("119 kB/s peak")
+    assert "▁" in wide
+    assert "█" in wide
+    assert "peak" not in drawn(busy(trend=trend), 70, 20)[0]
+    assert "peak" not in drawn(busy(trend=trend[:1]), 140, 20)[0]
+    plain = drawn(busy(trend=trend, plain=True), 140, 20)[0]
+    assert plain.isascii() or "→" in plain
+    assert "#" in plain

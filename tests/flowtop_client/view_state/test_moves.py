@@ -289,3 +289,33 @@ def test_a_complaint_is_shown_until_the_next_answer() -> None:
     state = complained(with_rows(10), "no such field")
     assert state.complaint == "no such field"
     assert received(state, answer(state, FLOWS, seq=2)).complaint == ""
+
+
+def test_closed_flows_and_means_are_asked_for_by_keys() -> None:
+    state = after(with_rows(3), Action.CLOSED)
+    assert query_for(state).closed
+    assert not query_for(after(state, Action.CLOSED)).closed
+    asked = []
+    for _press in range(4):
+        state = after(state, Action.MEAN)
+        asked.append(query_for(state).mean)
+    assert asked == [2.0, 10.0, 40.0, 0.0]
+
+
+def test_how_the_line_has_been_is_put_together_and_begins_anew_with_a_daemon_that_tells_it_again() -> None:
+    state = with_rows(3)
+    told = replace(answer(state, [flow(1)]), history=[[1.0, None, None], [2.0, 3.0, 4.0]])
+    state = received(state, told)
+    state = received(state, replace(told, history=[]))
+    state = received(state, replace(told, history=[[3.0, 5.0, 5.0]], tag=-1))
+    assert state.trend == ((1.0, None), (2.0, 7.0), (3.0, 10.0)), "also where the rows answer an older question"
+    state = received(state, replace(told, history=[[2.5, 1.0, 1.0], [3.0, 5.0, 5.0]]))
+    assert state.trend == ((1.0, None), (2.0, 7.0), (2.5, 2.0), (3.0, 10.0))
+
+
+def test_the_history_in_the_first_part_of_a_window_is_not_lost() -> None:
+    state = with_rows(3)
+    whole = answer(state, [flow(1), flow(2)])
+    first = replace(whole, rows=whole.rows[:1], more=True, history=[[1.0, 1.0, 1.0]])
+    second = replace(whole, rows=whole.rows[1:], offset=1)
+    assert joined(joined(None, first), second).history == [[1.0, 1.0, 1.0]]

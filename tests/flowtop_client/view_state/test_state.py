@@ -56,6 +56,8 @@ def test_the_query_says_all_that_the_state_says() -> None:
         names=False,
         geoip=False,
         interval=0.5,
+        closed=True,
+        mean=10.0,
         sort="dst",
         descending=False,
         paused=True,
@@ -78,6 +80,9 @@ def test_the_query_says_all_that_the_state_says() -> None:
         offset=64,
         limit=96,
         interval=0.5,
+        closed=True,
+        mean=10.0,
+        history=True,
         paused=True,
         fields=("id", "dst"),
     )
