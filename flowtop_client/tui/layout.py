@@ -9,6 +9,9 @@
     …
     1-18 of 870  /port 443  sort rate ▼  TCP UDP  active         / filter  ? help    footer
 
+The details of a flow take the room between the first line and the footer. A recording that is shown, and one that is
+written, are told behind the way here. A question has three lines in place of the footer, a notice has its line.
+
 While a filter is typed, its line and what is wrong with it stand in place of the footer. On a low screen the tabs go
 first, then the second line, the total, the header, the footer and the titles: rows stay to the last, and the line that
 is typed.
