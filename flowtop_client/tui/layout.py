@@ -160,7 +160,7 @@ def _details(state: ViewState, page: DetailsPage, width: int, height: int, now: 
 def _details_footer(state: ViewState, page: DetailsPage, width: int) -> Line:
     where = f"{page.line + 1}-{min(page.line + page.page, page.length)} of {page.length}"
     left = joined([[("class:value", where)], [("class:problem", "PAUSED")] if state.paused else []])
-    acts = "x delete  X close  " if Right.ACT in state.may else ""
+    acts = _ACT_HINT if Right.ACT in state.may and not page.gone else ""
     hints = (f"{acts}c copy  Esc back  ? help  q quit", f"{acts}c copy  Esc back", "Esc back")
     hint = next((hint for hint in hints if line_width(left) + len(hint) < width), hints[-1])
     return spread(left, [("class:label", hint)], width)
