@@ -5,7 +5,7 @@
     recorder.recorded                     # how far it is, at any time
 
 Rules
-- The rows are those of the viewer: its protocols, families, filter; not its window, order or pause.
+- The rows are the flows of the viewer: its protocols, families, filter; not its tab, window, order or pause.
 - The file is new, its mode 0600. It is complete after each snapshot: who kills the recorder loses nothing before.
 - A daemon that goes and comes back leaves a gap. One that was handed over (a private one) cannot come back.
 - `Recordings` is the switch of a viewer: one at a time, each in a new file in the current directory.
@@ -26,7 +26,7 @@ from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.fields import RECORDED_FIELD_NAMES
-from flowtopd.wire.messages import Error, Query, Snapshot
+from flowtopd.wire.messages import Error, Query, Snapshot, View
 from flowtopd.wire.recording import About
 from flowtopd.wire.recording_file import RecordingFile
 from flowtopd.wire.samples import Sample, columns_of
@@ -46,7 +46,7 @@ class Recorded:
 
 def recording_query(state: ViewState) -> Query:
     """What is recorded for a viewer in this state."""
-    query = query_for(replace(state, fields=RECORDED_FIELD_NAMES, paused=False))
+    query = query_for(replace(state, view=View.FLOWS, fields=RECORDED_FIELD_NAMES, paused=False))
     return replace(query, offset=0, limit=None, sort="start", descending=False)
 
 
@@ -149,7 +149,7 @@ class Recordings:
     def start(self, state: ViewState, ended: Ended) -> Path:
         """Begin one of what this state shows; gives its file. Raises Unavailable."""
         if isinstance(self._target, socket):
-            raise Unavailable("a private daemon has room for one viewer: `flowtop --record FILE` records")
+            raise Unavailable("a private daemon serves this viewer alone: nothing can record from it")
         path = self._directory / time.strftime("flowtop-%Y%m%d-%H%M%S.flowtop", time.localtime(self._wall()))
         self._recorder = recorder = Recorder(path, state)
         self._task = self._tasks.create_task(self._run(self._target, recorder, ended))

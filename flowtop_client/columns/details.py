@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from flowtop_client.columns.cells import network
+from flowtop_client.columns.cells import device, network
 from flowtop_client.columns.column import Units
 from flowtop_client.columns.flows import GUESSED
 from flowtop_client.humanize import UNKNOWN, amount, clean, count, duration, endpoint, rate_with_unit
@@ -73,13 +73,15 @@ def _end(flow: Known, name: str, port: str) -> str:
 
 
 def _who(end: Known, owner: Known) -> str:
-    """Who is at this end: the process, else the device, else its name; where nothing is known, where it is."""
+    """Who is at this end: the process, else the device, else its name; a device without one by its MAC address."""
     if owner.get("process"):
         return f"{clean(owner['process'])}[{owner.get('pid') or UNKNOWN}]"
     for field in ("device", "name"):
         if end.get(field):
             return clean(end[field])
-    return _SCOPES["host"] if end.get("scope") == "host" else UNKNOWN
+    if end.get("scope") == "host":
+        return _SCOPES["host"]
+    return device(Units(), (None, end.get("mac"), end.get("vendor")))
 
 
 def groups(detail: Detail, *, bits: bool, zone: tzinfo | None = UTC) -> tuple[Group, ...]:

@@ -9,6 +9,9 @@
     …
     1-18 of 870  /port 443  sort rate ▼  TCP UDP  active         / filter  ? help    footer
 
+The details of a flow take the room between the first line and the footer. A recording that is shown, and one that is
+written, are told behind the way here. A question has three lines in place of the footer, a notice has its line.
+
 While a filter is typed, its line and what is wrong with it stand in place of the footer. On a low screen the tabs go
 first, then the second line, the total, the header, the footer and the titles: rows stay to the last, and the line that
 is typed.
@@ -166,7 +169,7 @@ def _details(state: ViewState, page: DetailsPage, width: int, height: int, now: 
 def _details_footer(state: ViewState, page: DetailsPage, width: int) -> Line:
     where = f"{page.line + 1}-{min(page.line + page.page, page.length)} of {page.length}"
     left = joined([[("class:value", where)], [("class:problem", "PAUSED")] if state.paused else []])
-    acts = "x delete  X close  " if Right.ACT in state.may else ""
+    acts = _ACT_HINT if Right.ACT in state.may and not page.gone else ""
     hints = (f"{acts}c copy  Esc back  ? help  q quit", f"{acts}c copy  Esc back", "Esc back")
     hint = next((hint for hint in hints if line_width(left) + len(hint) < width), hints[-1])
     return spread(left, [("class:label", hint)], width)

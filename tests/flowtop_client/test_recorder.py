@@ -14,7 +14,7 @@ from flowtop_client.recorder import Recorded, Recorder, Recordings, recording_qu
 from flowtop_client.view_state.state import ProtocolGroup, ViewState
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import EXTRA_FIELDS, RECORDED_FIELD_NAMES
-from flowtopd.wire.messages import Error, Query, Snapshot
+from flowtopd.wire.messages import Error, Query, Snapshot, View
 from flowtopd.wire.recording_file import open_recording
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import STATUS, Flow, flow, refusing, snapshot_for
@@ -57,6 +57,13 @@ def test_it_asks_for_everything_of_what_the_viewer_looks_at() -> None:
         False,
     )
     assert query.fields == RECORDED_FIELD_NAMES
+
+
+@pytest.mark.parametrize("view", View)
+def test_it_asks_for_flows_whatever_the_tab_is(view: View) -> None:
+    query = recording_query(ViewState(view=view, filter="port 443"))
+    assert (query.view, query.filter) == (View.FLOWS, "port 443")
+    assert set(query.fields) <= set(RECORDED_FIELD_NAMES) != set()
 
 
 def test_names_of_sources_are_asked_for_only_while_they_are_shown() -> None:
@@ -195,7 +202,7 @@ def test_a_private_daemon_has_no_room_for_a_recorder(tmp_path: Path) -> None:
     async def run() -> None:
         ours, theirs = socket.socketpair()
         async with asyncio.TaskGroup() as tasks:
-            with ours, theirs, pytest.raises(Unavailable, match="one viewer"):
+            with ours, theirs, pytest.raises(Unavailable, match="this viewer alone"):
                 Recordings(ours, tasks, tmp_path).start(ViewState(), lambda _done, _why: None)
 
     asyncio.run(run())

@@ -40,6 +40,14 @@ def test_a_local_flow_begins_at_its_process() -> None:
     assert [station.who for station in path] == ["firefox[4711]", "one.one.one.one"]
 
 
+def test_a_device_without_a_name_is_called_by_its_address() -> None:
+    detail = detail_of(NATTED)
+    assert detail.ends is not None
+    for known, who in (({"vendor": "Apple, Inc."}, "Apple 12:34:56"), ({}, "3c:22:fb:12:34:56")):
+        ends = detail.ends | {"src": end("192.168.1.11", mac="3c:22:fb:12:34:56", scope="lan", **known)}
+        assert stations(Detail("1", detail.flow, ends, []))[0].who == who
+
+
 def test_everything_that_is_known_is_told() -> None:
     """Each value of a detail is different, and is found in the text, but for what the text says in other words."""
     words = {Kind.TEXT: "text-{}", Kind.INT: "{}", Kind.FLOAT: "{}"}

@@ -109,7 +109,8 @@ def test_a_snapshot_in_the_same_packet_as_the_welcome_is_not_kept_waiting(make_d
 
 
 def test_a_flow_is_followed_and_asked_for_again_by_a_daemon_that_comes_back(make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon([NATTED], answer=Deeds())
+    answer = Deeds()
+    daemon = make_daemon([NATTED], answer=answer)
 
     async def conversation() -> None:
         async with talk(daemon.path) as (connection, up, next_event):
@@ -119,6 +120,7 @@ def test_a_flow_is_followed_and_asked_for_again_by_a_daemon_that_comes_back(make
             assert detail.flow is not None
             daemon.close()
             await until(next_event, Down)
+            answer.watched = ""
             daemon.listen()
             await until(next_event, Up)
             assert (await until(next_event, Detail)).id == "1"

@@ -15,7 +15,7 @@ import pytest
 
 from flowtop_client.view_state.acting import NO_RIGHT
 from flowtop_client.view_state.replaying import NO_RECORDING
-from flowtopd.wire.errors import ErrorCode
+from flowtopd.wire.errors import ErrorCode, RecordingError
 from flowtopd.wire.messages import Delete, Error, FlowRequest, Kill, Replay, Seek
 from flowtopd.wire.recording_file import open_recording
 from testbed import conntrack
@@ -46,7 +46,7 @@ def open_viewer(
     terminal = stack.enter_context(
         Terminal(["--socket", daemon.path], width=width, height=height, TZ="UTC", **(env or {}))
     )
-    terminal.wait_for("1-")
+    terminal.wait(lambda: re.match(r"1-\d of \d .*\? help", terminal.lines()[-1]), "a whole screen")
     return terminal
 
 
@@ -57,6 +57,16 @@ def assert_screen(terminal: Terminal, name: str) -> None:
         stored.write_text(terminal.text())
     expected = stored.read_text()
     terminal.wait(lambda: terminal.text() == expected, f"the stored screen {name}:\n{expected}")
+
+
+def samples(directory: Path) -> int:
+    """How many samples the only recording there has by now."""
+    try:
+        (path,) = directory.iterdir()
+        with open_recording(path) as recording:
+            return len(recording.times)
+    except (ValueError, RecordingError):
+        return 0
 
 
 def copied(terminal: Terminal) -> str:
@@ -104,8 +114,7 @@ def test_details_are_followed_scrolled_and_left_to_the_same_place(
     terminal.wait_for("1-22 of ")
     daemon.push(FLOWS)
     terminal.send(key)
-    terminal.wait_for("1-2 of 2")
-    assert terminal.text() == before
+    terminal.wait(lambda: terminal.text() == before, f"the screen from before:\n{before}")
     daemon.wait_for(lambda: daemon.got[-1] == FlowRequest(""))
 
 
@@ -208,6 +217,17 @@ def test_there_is_nothing_to_seek_in_where_a_kernel_is_shown(
     assert not any(isinstance(message, Seek) for message in daemon.got)
 
 
+def test_tmux_takes_what_is_copied_where_it_may(make_daemon: MakeDaemon) -> None:
+    argv = [sys.executable, "-m", "flowtop_client", "--socket", make_daemon(FLOWS, answer=Deeds()).path]
+    with Shell(argv, cwd=ROOT) as terminal:
+        terminal.wait_for("ESTABLISHED")
+        terminal._tmux("set", "-s", "set-clipboard", "on")
+        terminal.send_keys("c")
+        terminal.wait_for("the row is given to the clipboard")
+        terminal.wait_for(lambda _screen: bool(terminal._tmux("list-buffers")))
+        assert {"1.1.1.1", "https"} <= set(terminal._tmux("show-buffer").split())
+
+
 @pytest.mark.kernel
 def test_details_of_a_forwarded_flow_and_the_end_of_its_entry(router: Router, tmp_path: Path, stack: ExitStack) -> None:
     with router.wan.socket() as server, router.lan[0].socket() as client:
@@ -263,10 +283,13 @@ def test_big_r_writes_a_recording_of_what_is_seen(daemon: Daemon, namespace: Nam
         env = {"PYTHONPATH": str(ROOT)}
         with Shell(argv, columns=120, cwd=directory, env=env) as terminal:
             terminal.wait_for("ESTABLISHED")
+            terminal.send_keys("4")  # the flows are recorded, whatever is looked at
+            terminal.wait_for("HOST")
             terminal.send_keys("R")
             terminal.wait_for(re.compile(r"REC flowtop-\d+-\d+\.flowtop [\d.]+k?B"))
+            terminal.wait_for(lambda _screen: samples(directory) > 1)
             terminal.send_keys("R")
-            terminal.wait_for(re.compile(r"recorded \d+ snapshots"))
+            terminal.wait_for(re.compile(r"recorded [1-9]\d* snapshots"))
             terminal.wait_for(lambda screen: "REC " not in screen)
             terminal.send_keys("q")
             assert terminal.exit_status() == 0
