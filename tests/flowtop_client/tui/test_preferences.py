@@ -104,8 +104,8 @@ def test_the_chooser_looks_as_stored(make_daemon: MakeDaemon, view: View, width:
     terminal.wait_for("1-")
     terminal.send("C")
     terminal.wait_for("columns of flows")
-    terminal.send("Space", "Down", "Down", ">", "Space")
-    terminal.wait_for("[x] USER")
+    terminal.send("Space", "Down", ">")
+    terminal.wait(lambda: "PID" in terminal.lines()[3], "the column further down")
     assert_screen(terminal, f"columns-{width}x{height}")
 
 
