@@ -104,8 +104,8 @@ class Viewer:
         self._part: Snapshot | None = None
         self._tab = new_tab()
         self._patience_s = patience_s
-        self._opened = -_DOUBLE_CLICK_S
-        """When a click has opened something."""
+        self._opened = ((-1, -1), 0.0)
+        """Where and when a click has opened something."""
         self._late: asyncio.TimerHandle | None = None
         """When what is here is drawn, although rows are missing; None while all are here."""
         self._silence: asyncio.TimerHandle | None = None
@@ -194,12 +194,13 @@ class Viewer:
         if event.event_type in _WHEEL:
             self._show_if_new(wheeled(state, _WHEEL[event.event_type]))
         elif event.event_type is MouseEventType.MOUSE_DOWN and event.button is MouseButton.LEFT:
-            if now - self._opened < _DOUBLE_CLICK_S:  # the second half of a double click, on other rows
-                return
+            cell = (event.position.x, event.position.y)
+            if cell == self._opened[0] and now - self._opened[1] < _DOUBLE_CLICK_S:
+                return  # the second half of a double click: there are other rows now
             size = self._app.output.get_size()
-            new = clicked(state, self._tab, (size.columns, size.rows), (event.position.x, event.position.y))
+            new = clicked(state, self._tab, (size.columns, size.rows), cell)
             if new.path is not state.path:
-                self._opened = now
+                self._opened = (cell, now)
             self._show_if_new(new)
 
     def _type(self, text: str) -> None:

@@ -104,8 +104,8 @@ def test_the_chooser_looks_as_stored(make_daemon: MakeDaemon, view: View, width:
     terminal.wait_for("1-")
     terminal.send("C")
     terminal.wait_for("columns of flows")
-    terminal.send("Space", "Down", "Down", ">", "Space")
-    terminal.wait_for("[x] USER")
+    terminal.send("Space", "Down", ">")
+    terminal.wait(lambda: "PID" in terminal.lines()[3], "the column further down")
     assert_screen(terminal, f"columns-{width}x{height}")
 
 
@@ -144,6 +144,7 @@ def test_themes_follow_one_another_and_no_color_has_none(make_daemon: MakeDaemon
     plain.wait_for("1-19 of 100")
     assert {(cell.fg, cell.bg) for row in range(24) for cell in plain.attributes(row)} == {("default", "default")}
     assert not re.search(rb"\x1b\[[0-9;]*\b[34]8;", plain.raw)
+    assert re.search(rb"\x1b\[(\d+;)*2m", plain.raw)  # faint: the theme without colours is on, not another one's bold
 
 
 @pytest.mark.parametrize("theme", ["dark", "mono"])
@@ -199,6 +200,15 @@ def test_the_mouse_selects_opens_sorts_scrolls_and_switches(make_daemon: MakeDae
     terminal.wait_for("1-10 of 10")
     terminal.send(click(5, 7), click(5, 7))
     terminal.wait_for("Processes \u203a ")
+    terminal.send("Esc")
+    terminal.wait_without("Processes \u203a ")
+    terminal.wait(lambda: terminal.selected() == 7, "the row that was opened")
+    terminal.send(click(6, 7), click(6, 7))  # selected already: the second half of the double click means nothing
+    terminal.wait_for("Processes \u203a ")
+    terminal.send("?")
+    terminal.wait_for("closes the help")
+    terminal.send("Esc")
+    terminal.wait(lambda: terminal.selected() == 4, "the first row of what was opened")
     terminal.send("q")
     assert terminal.wait_for_end() == (0, "")
     assert terminal.raw.rindex(b"\x1b[?1000l") > terminal.raw.rindex(b"\x1b[?1000h")
