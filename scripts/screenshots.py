@@ -64,7 +64,7 @@ PICTURES: Final = (
     Picture("processes", ("2",), "PROCESS"),
     Picture("devices", ("3",), "DEVICE"),
     Picture("countries", ("5",), "COUNTRY"),
-    Picture("help", ("1", "?"), "Navigation"),
+    Picture("help", ("1", "?"), "Next tab"),
 )
 
 
@@ -121,9 +121,9 @@ def svg(screen: str) -> str:
 def main() -> None:
     """Draw all pictures."""
     TARGET.mkdir(exist_ok=True)
-    with Terminal([sys.executable, "-m", "flowtop_client", "--demo"], columns=COLUMNS, rows=ROWS, cwd=ROOT) as terminal:
+    with Terminal([sys.executable, "-m", "flowtop_client", "--demo", "--all"], columns=COLUMNS, rows=ROWS, cwd=ROOT) as terminal:
         terminal.wait_for("ADDRESS")
-        time.sleep(3)  # for rates
+        time.sleep(15)  # for rates, and for the line that shows how they have been
         for picture in PICTURES:
             terminal.send_keys(*picture.keys) if picture.keys else None
             terminal.wait_for(picture.expected)
