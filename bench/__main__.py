@@ -25,6 +25,8 @@ SIZES: Final = (1_000, 10_000, 100_000)
 PARTS: Final[dict[str, tuple[tuple[int, ...], Callable[..., list[Measured]]]]] = {
     "memory": (SIZES, viewing.memory),
     "keys": ((100_000,), viewing.keys),
+    "views": ((100_000,), viewing.views),
+    "json": ((100_000,), viewing.as_json),
     "first-screen": ((1_000, 100_000), viewing.first_screen),
     "classic": ((1_000,), viewing.classic),
     "twenty": ((10_000,), viewing.twenty),

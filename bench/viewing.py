@@ -206,3 +206,60 @@ def twenty(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
         ),
         at_most(f"{label}: CPU of the daemon", share, 50, "% of a core"),
     ]
+
+
+_VIEWS: Final = ("flows", "processes", "devices", "hosts", "countries", "networks", "services", "containers")
+
+
+def views(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """From key press to changed screen in every view, with seven other viewers and ticks running."""
+    chance = random.Random(2)
+    waits: dict[str, list[float]] = {view: [] for view in _VIEWS}
+    with _daemon(namespace) as daemon:
+        argv = [sys.executable, "-m", "bench.viewers", str(daemon.socket), "7", "600"]
+        others = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT)
+        try:
+            assert others.stdout is not None
+            others.stdout.readline()
+            with Screen(daemon.viewer_argv("--all", "-n")) as screen:
+                screen.wait_for(_complete)
+                for number, view in enumerate(_VIEWS, 1):
+                    word = f" {view} " if number > 1 else " shown "
+                    screen.press(str(number))
+                    screen.wait_for(lambda lines, word=word: word in lines[0] and _ordered(lines) is not None, 5)  # type: ignore[misc]
+                    for _ in range(8 if quick else 25):
+                        screen.idle(chance.uniform(0.03, 0.13))
+                        before = _ordered(screen.lines)
+                        pressed = screen.press("r")
+                        changed = screen.wait_for(lambda lines, old=before: _ordered(lines) not in {None, old}, 5)  # type: ignore[misc]
+                        waits[view].append((changed - pressed) * 1000)
+        finally:
+            stop_process(others)
+    slowest = max(waits, key=lambda view: percentile(waits[view], 0.99))
+    everything = [wait for found in waits.values() for wait in found]
+    remark = f"{len(everything)} keys, slowest in {slowest}: {max(waits[slowest]):.0f} ms"
+    label = f"order turned in every view at {thousands(flows)} flows, 8 viewers"
+    return [
+        Measured(f"{label}, median", f"{median(everything):.0f} ms"),
+        at_most(f"{label}, 99th percentile", percentile(everything, 0.99), 50, "ms", remark=remark),
+    ]
+
+
+def _ordered(lines: list[str]) -> str | None:
+    """Which way the rows are ordered, None while some of them are still on their way."""
+    found = re.search(r"sort \S+ ([▼▲])", lines[-1])
+    return found.group(1) if found and _position(lines) and not any(line.strip() == "…" for line in lines) else None
+
+
+def as_json(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
+    """Every flow with every field as JSON, from start to end of the program; the second sample is waited for."""
+    seconds = []
+    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(_complete)
+        for _ in range(2 if quick else 4):
+            began = time.perf_counter()
+            argv = daemon.viewer_argv("--all", "--loopback", "--once", "--json")
+            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+            seconds.append(time.perf_counter() - began)
+    label = f"--once --json of {thousands(flows)} flows"
+    return [at_most(label, median(seconds), 3, "s", digits=1, remark=f"median of {len(seconds)}")]

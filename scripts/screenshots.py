@@ -121,7 +121,9 @@ def svg(screen: str) -> str:
 def main() -> None:
     """Draw all pictures."""
     TARGET.mkdir(exist_ok=True)
-    with Terminal([sys.executable, "-m", "flowtop_client", "--demo", "--all"], columns=COLUMNS, rows=ROWS, cwd=ROOT) as terminal:
+    with Terminal(
+        [sys.executable, "-m", "flowtop_client", "--demo", "--all"], columns=COLUMNS, rows=ROWS, cwd=ROOT
+    ) as terminal:
         terminal.wait_for("ADDRESS")
         time.sleep(15)  # for rates, and for the line that shows how they have been
         for picture in PICTURES:

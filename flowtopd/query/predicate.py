@@ -211,7 +211,8 @@ def _search(snapshot: Snapshot, text: str) -> Mask:
     mask = np.zeros(snapshot.size, np.bool_)
     for field in (*_SEARCHED, *_SEARCHED_ENDS):
         mask |= _texts(snapshot, _WIRE_TO_FILTER.get(field, field), None, inside)
-    for field in ("country", "proto", "state"):
+    # a number alone is no protocol to a person
+    for field in ("country", "state") if wanted.isdigit() else ("country", "proto", "state"):
         mask |= _texts(snapshot, field, None, lambda said: said.casefold() == wanted)
     return mask
 
