@@ -299,6 +299,7 @@ def _footer(state: ViewState, width: int) -> Line:
     if len(state.families) == 1:
         toggles.append("IPv4" if state.families[0] is Family.IPV4 else "IPv6")
     flags = (
+        ("selected: off the screen", state.selected is None),
         ("order kept", state.held is not None),
         ("active only", state.active),
         ("loopback", state.loopback),

@@ -65,6 +65,6 @@ def _sorted(state: ViewState, field: str) -> ViewState:
 def _row(state: ViewState, index: int) -> ViewState:
     if index >= state.total or state.placeless:
         return state
-    if index == state.cursor and state.line is None:
+    if index == state.selected and state.line is None:
         return MOVES[Action.OPEN](state)
     return changed(state, cursor=index, pinned=state.key(index))

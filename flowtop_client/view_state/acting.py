@@ -18,6 +18,7 @@ NO_KERNEL: Final = "this is a recording: nothing in it can be ended"
 NO_FLOW: Final = "x and X are for a flow: Enter opens the flows of a group"
 UNDER_WAY: Final = "the daemon is still busy with the last one"
 GONE: Final = "this flow is gone already"
+ELSEWHERE: Final = "the selected flow is not on the screen: select one that is"
 NO_TCP: Final = "only TCP connections can be closed: x deletes the entry"
 FORWARDED: Final = "it is forwarded, its sockets are elsewhere: x deletes the entry"
 
@@ -53,7 +54,7 @@ def _meant(state: ViewState) -> dict[str, Any] | None:
     """The values of the flow that is meant, as far as they are here."""
     if state.details is not None:
         return state.details.detail.flow if state.details.detail else None
-    row = state.row(state.cursor)
+    row = None if state.selected is None else state.row(state.cursor)
     if row is None or state.snapshot is None or state.outdated or state.view is not View.FLOWS:
         return None
     return dict(zip(state.snapshot.fields, row, strict=True))
@@ -70,7 +71,7 @@ def _against(state: ViewState, deed: Deed, flow: dict[str, Any] | None) -> str:
     if state.act is not None:
         return UNDER_WAY
     if flow is None:
-        return ""
+        return ELSEWHERE if state.details is None and state.selected is None else ""
     if flow.get("closed") or (state.details is not None and state.details.gone):
         return GONE
     if deed is Deed.KILL and flow.get("proto") != "tcp":

@@ -10,7 +10,7 @@ from flowtopd.wire.messages import Detail, View
 
 def looked_at(state: ViewState) -> ViewState:
     """The details of the selected flow. Where the rows are not those that were asked for, nothing can be meant."""
-    flow = state.key(state.cursor)
+    flow = state.pinned if state.selected is None else state.key(state.cursor)
     if flow is None or state.outdated:
         return state
     return changed(state, details=DetailsPage(flow), pinned=flow)

@@ -262,7 +262,11 @@ def joined(part: Snapshot | None, snapshot: Snapshot) -> Snapshot:
 
 
 def received(state: ViewState, snapshot: Snapshot) -> ViewState:
-    """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays."""
+    """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays.
+
+    A row that leaves the screen stays the selected one, and is marked again when it comes back; where it is gone for
+    good the one that stands in its place is selected.
+    """
     state = _with_trend(state, snapshot)
     if snapshot.tag < state.epoch:
         return state
@@ -284,7 +288,8 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
         shown = range(new.offset, new.offset + new.page)
         cursor = next((index for index in shown if new.key(index) == new.pinned), cursor)
         cursor = max(new.offset, min(cursor, new.offset + new.page - 1))
-        new = replace(new, pinned=new.key(cursor) or new.pinned)
+        if len(snapshot.rows) >= total and new.pinned not in map(new.key, range(total)):
+            new = replace(new, pinned=new.key(cursor) or new.pinned)
     return settled(state, replace(new, cursor=cursor))
 
 

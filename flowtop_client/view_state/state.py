@@ -233,6 +233,12 @@ class ViewState:
             return None
         return row[self.snapshot.fields.index(field)]
 
+    @property
+    def selected(self) -> int | None:
+        """The index of the selected row; None while that is off the screen: no other row is meant in its place."""
+        here = self.key(self.cursor)
+        return self.cursor if self.pinned is None or here is None or here == self.pinned else None
+
     def key(self, index: int) -> str | None:
         """What tells the row at `index` from all others, or None where it is not here."""
         key = self.value(index, "id" if self.view is View.FLOWS else "key")

@@ -55,7 +55,7 @@ def to_neighbour(step: int) -> Move:
 def opened(state: ViewState) -> ViewState:
     """The flows of the selected group. Where the rows are not those that were asked for, nothing can be meant."""
     name, meant = state.key(state.cursor), state.value(state.cursor, "filter")
-    if name is None or not meant or state.outdated or state.placeless:
+    if name is None or not meant or state.outdated or state.placeless or state.selected is None:
         return state
     if len(conjunction([whole_filter(state), meant])) > LONGEST:
         return changed(state, complaint="too many groups in one another: Esc goes back")

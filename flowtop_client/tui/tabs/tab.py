@@ -103,14 +103,15 @@ class Tab:
 
     def text(self, state: ViewState) -> str:
         """The selected row, as text; empty where it is not here."""
-        return "" if state.row(state.cursor) is None else self._table.text(state.cursor)
+        selected = state.selected
+        return "" if selected is None or state.row(selected) is None else self._table.text(selected)
 
     def _line(self, state: ViewState, index: int) -> Line:
         row = state.row(index)
         if row is None:
             return [("class:dim", "…")]  # on its way: the answer to the query for this place
         mark = _NEW if is_new(state, index) else ""
-        if index == state.cursor:
+        if index == state.selected:
             return self._table.line(index, "class:cursor", mark)
         if state.held is not None and state.key(index) in state.held.gone:
             return self._table.line(index, "class:dim", _GONE)

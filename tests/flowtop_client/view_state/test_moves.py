@@ -205,7 +205,19 @@ def test_the_screen_never_jumps_after_a_flow_that_leaves_it() -> None:
     assert state.pinned == "a"
     state = received(state, answer(state, faster(50), seq=2))
     assert (state.cursor, state.offset) == (9, 0)
-    assert state.pinned == "9"  # the flow that stands there now
+    assert (state.pinned, state.selected) == ("a", None), "it stays selected, and no other is in its place"
+    state = received(state, answer(state, FLOWS, seq=3))
+    assert (state.selected, state.key(9)) == (9, "a"), "and is marked again where it comes back"
+    assert after(received(state, answer(state, faster(50), seq=4)), Action.UP).selected == 8
+
+
+def test_a_flow_that_is_gone_for_good_gives_its_place_to_the_one_that_stands_there() -> None:
+    state = after(with_rows(5, page=10), Action.DOWN, Action.DOWN)
+    gone = state.pinned
+    left = [flow(number) for number in range(1, 6) if f"{number:x}" != gone]
+    state = received(state, answer(state, left, seq=2))
+    assert (state.cursor, state.selected) == (2, 2)
+    assert state.pinned == state.key(2) != gone
 
 
 def test_a_table_that_shrinks_takes_the_screen_with_it() -> None:
