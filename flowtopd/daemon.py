@@ -67,7 +67,7 @@ from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
-from flowtopd.system.flow_ending import close_sockets, delete
+from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
@@ -180,7 +180,7 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
     hub = Hub(float(config.history.interval) if config.history.always else None)
     with (
         Updates(lambda tell: Update(config.geoip, tell)) as updates,
-        Acts(delete, close_sockets) as acts,
+        Acts(delete, end_flow) as acts,
         NetlinkSocket() as netlink,
         contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,

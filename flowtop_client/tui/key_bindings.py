@@ -157,8 +157,8 @@ PROTOCOLS: Final = (
 
 ACTS: Final = (
     Key(("c",), "c", "Copy the row or details", Command.COPY, _LOOKING),
-    Key(("x",), "x", "Delete the kernel's entry", Action.DELETE, _LOOKING),
-    Key(("X",), "X", "Close the TCP connection", Action.KILL, _LOOKING),
+    Key(("x",), "x", "End it: delete or close", Action.END_FLOW, _LOOKING),
+    Key(("X",), "X", "Delete its entry only", Action.DELETE, _LOOKING),
     Key(("y", "Y"), "y", "Yes, when asked", Action.CONFIRM, _ASKED),
     Key(("n", "N", "escape"), "n, Esc", "No, when asked", Action.REFRAIN, _ASKED),
 )

@@ -55,7 +55,7 @@ _STEP: Final = " \u203a "
 
 _PROMPT: Final = "/"
 _HINTS: Final = ("/ filter  ? help  q quit", "? help  q quit", "? help")
-_ACT_HINT: Final = "x delete  X close  "
+_ACT_HINT: Final = "x end  X delete  "
 _LONGEST_FILTER: Final = 3
 """The filter may have so much of the footer: a third."""
 

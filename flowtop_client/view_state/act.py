@@ -15,7 +15,7 @@ class Deed(StrEnum):
     DELETE = "delete"
     """Have the kernel forget it."""
     KILL = "kill"
-    """Close its sockets."""
+    """Close its sockets, then have the kernel forget it."""
 
 
 QUESTIONS: Final = {

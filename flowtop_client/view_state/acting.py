@@ -10,7 +10,6 @@ from typing import Any, Final
 from flowtop_client.humanize import UNKNOWN, clean, endpoint
 from flowtop_client.view_state.act import Act, Deed, Notice
 from flowtop_client.view_state.state import ViewState, changed
-from flowtop_client.view_state.tabs import Move
 from flowtopd.wire.messages import Delete, Kill, Right, View
 
 NO_RIGHT: Final = "only root and the daemon's admin group end flows ([access] admin_group)"
@@ -19,8 +18,6 @@ NO_FLOW: Final = "x and X are for a flow: Enter opens the flows of a group"
 UNDER_WAY: Final = "the daemon is still busy with the last one"
 GONE: Final = "this flow is gone already"
 ELSEWHERE: Final = "the selected flow is not on the screen: select one that is"
-NO_TCP: Final = "only TCP connections can be closed: x deletes the entry"
-FORWARDED: Final = "it is forwarded, its sockets are elsewhere: x deletes the entry"
 
 _MESSAGES: Final = {Deed.DELETE: Delete, Deed.KILL: Kill}
 
@@ -35,19 +32,29 @@ def unnoticed(state: ViewState) -> ViewState:
     return changed(state, notice=None)
 
 
-def asking(deed: Deed) -> Move:
-    """Ask the user whether this is meant for the flow of the details, else for the selected one."""
+def ending(state: ViewState) -> ViewState:
+    """Ask the user whether the flow of the details, else the selected one, shall end.
 
-    def move(state: ViewState) -> ViewState:
-        flow = _meant(state)
-        reason = _against(state, deed, flow)
-        if reason:
-            return noticed(state, reason, good=False)
-        if flow is None or flow.get("id") is None:
-            return state
-        return changed(state, act=Act(deed, str(flow["id"]), called(flow)), notice=None)
+    A TCP connection of the daemon's machine is closed; what has its sockets elsewhere, or is no TCP, loses its entry.
+    """
+    flow = _meant(state) or {}
+    local = flow.get("proto") == "tcp" and flow.get("direction") != "forwarded"
+    return _asked(state, Deed.KILL if local else Deed.DELETE)
 
-    return move
+
+def deleting(state: ViewState) -> ViewState:
+    """Ask the user whether the entry of that flow shall be deleted, whatever has its sockets."""
+    return _asked(state, Deed.DELETE)
+
+
+def _asked(state: ViewState, deed: Deed) -> ViewState:
+    flow = _meant(state)
+    reason = _against(state, flow)
+    if reason:
+        return noticed(state, reason, good=False)
+    if flow is None or flow.get("id") is None:
+        return state
+    return changed(state, act=Act(deed, str(flow["id"]), called(flow)), notice=None)
 
 
 def _meant(state: ViewState) -> dict[str, Any] | None:
@@ -60,7 +67,7 @@ def _meant(state: ViewState) -> dict[str, Any] | None:
     return dict(zip(state.snapshot.fields, row, strict=True))
 
 
-def _against(state: ViewState, deed: Deed, flow: dict[str, Any] | None) -> str:
+def _against(state: ViewState, flow: dict[str, Any] | None) -> str:
     """Why this cannot be done; empty where it can be asked for."""
     if state.snapshot is not None and state.snapshot.replay is not None:
         return NO_KERNEL
@@ -74,9 +81,7 @@ def _against(state: ViewState, deed: Deed, flow: dict[str, Any] | None) -> str:
         return ELSEWHERE if state.details is None and state.selected is None else ""
     if flow.get("closed") or (state.details is not None and state.details.gone):
         return GONE
-    if deed is Deed.KILL and flow.get("proto") != "tcp":
-        return NO_TCP
-    return FORWARDED if deed is Deed.KILL and flow.get("direction") == "forwarded" else ""
+    return ""
 
 
 def called(flow: dict[str, Any]) -> str:

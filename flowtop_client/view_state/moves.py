@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from flowtop_client.view_state import details_page
-from flowtop_client.view_state.act import Deed
-from flowtop_client.view_state.acting import asking, confirmed, refrained
+from flowtop_client.view_state.acting import confirmed, deleting, ending, refrained
 from flowtop_client.view_state.choosing import CHOICES, Choose
 from flowtop_client.view_state.filtering import completing, edited, given_up, kept, line_opened, recalling
 from flowtop_client.view_state.help_page import HelpPage, matched, scrolled, searching, told
@@ -77,7 +76,7 @@ class Action(StrEnum):
     BACKWARD = "backward"
     FORWARD = "forward"
     DELETE = "delete"
-    KILL = "kill"
+    END_FLOW = "end-flow"
     CONFIRM = "confirm"
     REFRAIN = "refrain"
     SORT_LEFT = "sort-left"
@@ -208,8 +207,8 @@ MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.PAUSE: paused,
     Action.BACKWARD: seeking(-STEP_S),
     Action.FORWARD: seeking(STEP_S),
-    Action.DELETE: asking(Deed.DELETE),
-    Action.KILL: asking(Deed.KILL),
+    Action.END_FLOW: ending,
+    Action.DELETE: deleting,
     Action.CONFIRM: confirmed,
     Action.REFRAIN: refrained,
     Action.SORT_LEFT: _sort_by(-1),

@@ -1,6 +1,6 @@
 """What viewers do to flows: deleting entries, closing connections. Who may, one after the other, all of it in the log.
 
-    session ── ask ──▶ may it? is the flow there? ── thread ──▶ delete or close, which block
+    session ── ask ──▶ may it? is the flow there? ── thread ──▶ delete or end, which block
             ◀─ Done | Error ─────────────── event loop ◀──┘
 
 Rules: there is one thread, so that nothing is done by two at once. A session has one act under way, and all together
@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 class Acts:
     """Does what viewers want. Lives on the event loop; `close` it at the end."""
 
-    def __init__(self, delete: Act, close_sockets: Act) -> None:
+    def __init__(self, delete: Act, end: Act) -> None:
         self._delete = delete
-        self._close_sockets = close_sockets
+        self._end = end
         self._thread = ThreadPoolExecutor(1, "act", initializer=_leave_signals)
         self._busy: set[Tell] = set()
         self._refused: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
@@ -85,7 +85,7 @@ class Acts:
             tell(Error(ErrorCode.FAILED, f"{flow}: not done, the one before it is still under way"))
         else:
             self._busy.add(tell)
-            act = self._delete if isinstance(wanted, Delete) else self._close_sockets
+            act = self._delete if isinstance(wanted, Delete) else self._end
             doing = asyncio.get_running_loop().run_in_executor(self._thread, act, snapshot, row)
             doing.add_done_callback(partial(self._ended, f"{_who(who)}: {wanted.TYPE} {flow}", wanted.id, flow, tell))
 

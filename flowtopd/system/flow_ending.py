@@ -1,9 +1,10 @@
-"""Ends flows: deletes the entry of one from the kernel's table, or closes the sockets of one. Blocks: for a thread.
+"""Ends flows: deletes the entry of one from the kernel's table, closes the sockets of one. Blocks: for a thread.
 
     delete   full original tuple, zone, CTA_ID ─▶ this entry and no other
     close    both tuples ─▶ dump of the TCP sockets ─▶ those with these very ends, by cookie ─▶ SOCK_DESTROY for each
+    end      close, then delete
 
-Both return what they did, in words, or raise OSError whose `strerror` says in words why not. They act in the network
+All return what they did, in words, or raise OSError whose `strerror` says in words why not. They act in the network
 namespace of the thread that calls. A connection whose entry was deleted goes on, and may be tracked anew with its next
 packet; one whose socket was closed is over: its program gets ECONNABORTED, the other end a RST.
 """
@@ -61,8 +62,22 @@ def close_sockets(snapshot: Snapshot, row: int) -> str:
     except NetlinkError as error:
         raise _refused(error) from None
     if not was_there:
-        raise OSError(errno.ENOTSOCK, "no socket of this host has it any more")
+        raise OSError(errno.ENOTCONN, "no socket of this host has it any more")
     return "its connection is closed"
+
+
+def end_flow(snapshot: Snapshot, row: int) -> str:
+    """Close the sockets of this host that the flow has, and delete its entry, which would stay for some seconds."""
+    try:
+        closed = close_sockets(snapshot, row)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return delete(snapshot, row)  # its sockets have gone before, as in TIME_WAIT
+    try:
+        return f"{closed}, {delete(snapshot, row)}"
+    except FileNotFoundError:
+        return closed
 
 
 def _entry(snapshot: Snapshot, row: int) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Have the sockets of one TCP connection closed that are on the daemon's machine. Who may: `Welcome.may`."""
+    """Have the sockets on the daemon's machine of one TCP connection closed, its entry too. Who may: `Welcome.may`."""
 
     TYPE: ClassVar = "kill"
     id: str

@@ -85,7 +85,7 @@ STATES = {
     "details": looking(),
     "details, asked": MOVES[Action.DELETE](looking(may=("act",))),
     "details, scrolled": MOVES[Action.END](looking(offset=3, may=("act",))),
-    "asked": MOVES[Action.KILL](busy(may=("act",))),
+    "asked": MOVES[Action.END_FLOW](busy(may=("act",))),
     "noticed": noticed(busy(), "例" * 200, good=False),
     "recording": grown(begun(busy(), "flowtop-20260101-120000.flowtop"), 10**6, "例" * 200),
     "gone": lost(busy(host="h" * 70), "例" * 200),
@@ -295,14 +295,14 @@ def test_the_details_have_a_header_a_place_and_what_can_be_done() -> None:
     assert lines[0].startswith("flowtop router")
     assert lines[1] == "Path"
     assert lines[-1].startswith("1-22 of ")
-    assert lines[-1].endswith("x delete  X close  c copy  Esc back  ? help  q quit")
-    assert "x delete" not in drawn(replace(state, may=()), 80, 24)[-1]
+    assert lines[-1].endswith("x end  X delete  c copy  Esc back  ? help  q quit")
+    assert "x end" not in drawn(replace(state, may=()), 80, 24)[-1]
     assert "daemon gone" in drawn(lost(state, "gone"), 80, 24)[0]
 
 
 def test_the_rows_say_what_can_be_done_only_where_it_may_be() -> None:
-    assert "x delete  X close  / filter" in drawn(busy(may=("act",)), 120, 24)[-1]
-    assert "x delete" not in drawn(busy(), 120, 24)[-1]
+    assert "x end  X delete  / filter" in drawn(busy(may=("act",)), 120, 24)[-1]
+    assert "x end" not in drawn(busy(), 120, 24)[-1]
 
 
 @pytest.mark.parametrize(("height", "lines"), [(1, 1), (3, 1), (5, 1), (6, 3), (24, 3)])
@@ -321,7 +321,7 @@ def test_a_flow_that_is_gone_says_so_and_keeps_what_was_known() -> None:
     assert state.details is not None
     lines = drawn(detailed(state, Detail(state.details.id, None)), 80, 24)
     assert lines[1].startswith("This flow is gone")
-    assert "x delete" not in lines[-1]
+    assert "x end" not in lines[-1]
     assert "Path" in lines
 
 

@@ -150,7 +150,7 @@ def test_c_copies_the_row_and_the_details(make_daemon: MakeDaemon, stack: ExitSt
 def test_x_deletes_only_after_y_and_the_answer_is_shown(make_daemon: MakeDaemon, stack: ExitStack) -> None:
     daemon = make_daemon(FLOWS, answer=Deeds())
     terminal = open_viewer(stack, daemon, width=120)
-    terminal.wait_for("x delete  X close")
+    terminal.wait_for("x end  X delete")
     for no in ("n", "N", "Esc"):
         terminal.send("x")
         terminal.wait_for("Delete the kernel's entry of this flow? It goes on itself.")
@@ -165,13 +165,13 @@ def test_x_deletes_only_after_y_and_the_answer_is_shown(make_daemon: MakeDaemon,
     terminal.wait_without("1.1.1.1")
 
 
-def test_big_x_closes_a_local_connection_and_what_failed_is_said(make_daemon: MakeDaemon, stack: ExitStack) -> None:
+def test_x_closes_a_local_connection_and_what_failed_is_said(make_daemon: MakeDaemon, stack: ExitStack) -> None:
     failed = Error(ErrorCode.FAILED, "no socket of this host has it any more")
     daemon = make_daemon(FLOWS, answer=Deeds(outcome=lambda _message: failed))
     terminal = open_viewer(stack, daemon)
-    terminal.send("X")
-    terminal.wait_for("it is forwarded")
     terminal.send("Down", "X")
+    terminal.wait_for("Delete the kernel's entry of this flow?")
+    terminal.send("n", "x")
     terminal.wait_for("Close the TCP connection of this flow?")
     terminal.wait_for("firefox[4711]")
     terminal.send("Y")
@@ -182,7 +182,7 @@ def test_big_x_closes_a_local_connection_and_what_failed_is_said(make_daemon: Ma
 @pytest.mark.parametrize("key", ["x", "X"])
 def test_without_the_right_the_key_says_why(make_daemon: MakeDaemon, stack: ExitStack, key: str) -> None:
     terminal = open_viewer(stack, make_daemon(FLOWS, answer=Deeds(may=())), width=120)
-    assert "x delete" not in terminal.text()
+    assert "x end" not in terminal.text()
     terminal.send(key)
     terminal.wait_for(NO_RIGHT)
 
@@ -252,7 +252,7 @@ def test_details_of_a_forwarded_flow_and_the_end_of_its_entry(router: Router, tm
 
 
 @pytest.mark.kernel
-def test_big_x_closes_the_sockets_of_a_real_connection(daemon: Daemon, stack: ExitStack) -> None:
+def test_x_closes_the_sockets_of_a_real_connection(daemon: Daemon, stack: ExitStack) -> None:
     host = daemon.namespace
     with host.socket() as server, host.socket() as client:
         server.bind(("127.0.0.1", 0))
@@ -263,10 +263,10 @@ def test_big_x_closes_the_sockets_of_a_real_connection(daemon: Daemon, stack: Ex
         options = ["--socket", str(daemon.socket), "--loopback", "-t", "0.2", "-f", filtered]
         terminal = stack.enter_context(Terminal(options, width=120))
         terminal.wait_for("1-1 of 1")
-        terminal.send("X")
+        terminal.send("x")
         terminal.wait_for("Close the TCP connection")
         terminal.send("y")
-        terminal.wait_for("its connection is closed")
+        terminal.wait_for("its connection is closed, its entry is deleted")
         with pytest.raises((ConnectionAbortedError, ConnectionResetError)):
             client.recv(1)
 

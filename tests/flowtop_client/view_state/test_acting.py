@@ -12,7 +12,7 @@ from flowtopd.wire.messages import Delete, Detail, Kill, Replay, View
 from tests.flowtop_client.scripted_daemon import Flow, flow
 from tests.flowtop_client.states import answer, with_rows
 
-DEEDS = [(Action.DELETE, Delete("1")), (Action.KILL, Kill("1"))]
+DEEDS = [(Action.DELETE, Delete("1")), (Action.END_FLOW, Kill("1"))]
 
 
 def state_of(*flows: Flow, may: tuple[str, ...] = ("act",), **values: Any) -> ViewState:
@@ -67,7 +67,7 @@ def test_the_answer_is_told_for_a_while_and_then_another_deed_may_be_asked_for()
     assert MOVES[Action.DELETE](state).mode is Mode.CONFIRM
 
 
-@pytest.mark.parametrize("key", [Action.DELETE, Action.KILL])
+@pytest.mark.parametrize("key", [Action.DELETE, Action.END_FLOW])
 def test_who_may_not_is_told_why(key: Action) -> None:
     assert told(MOVES[key](state_of(flow(1), may=("update",)))) == acting.NO_RIGHT
     recording = state_of(flow(1))
@@ -77,12 +77,13 @@ def test_who_may_not_is_told_why(key: Action) -> None:
     assert told(MOVES[key](recording)) == acting.NO_KERNEL
 
 
+@pytest.mark.parametrize("values", [{"proto": "udp"}, {"direction": "forwarded"}])
+def test_what_is_no_tcp_connection_of_this_machine_ends_with_its_entry(values: Flow) -> None:
+    state = state_of(flow(1, **values), protocols=frozenset({ProtocolGroup.TCP, ProtocolGroup.UDP}))
+    assert MOVES[Action.CONFIRM](MOVES[Action.END_FLOW](state)).orders == (Delete("1"),)
+
+
 def test_what_cannot_be_done_to_this_flow_is_not_asked_for() -> None:
-    assert (
-        told(MOVES[Action.KILL](state_of(flow(1, proto="udp"), protocols=frozenset({ProtocolGroup.UDP}))))
-        == acting.NO_TCP
-    )
-    assert told(MOVES[Action.KILL](state_of(flow(1, direction="forwarded")))) == acting.FORWARDED
     assert told(MOVES[Action.DELETE](state_of(flow(1, closed=True)))) == acting.GONE
     assert told(MOVES[Action.DELETE](replace(state_of(flow(1)), view=View.HOSTS))) == acting.NO_FLOW
     gone = MOVES[Action.OPEN](state_of(flow(1)))

@@ -16,7 +16,7 @@ from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Decoder, dump_request
 from flowtopd.netlink.nlsocket import NetlinkSocket
-from flowtopd.system.flow_ending import close_sockets, delete
+from flowtopd.system.flow_ending import close_sockets, delete, end_flow
 from testbed import conntrack
 from testbed.entries import HELPER_RULE, LABEL_RULE, SPECIAL, mix
 from testbed.inject import inject
@@ -200,7 +200,11 @@ def test_the_listener_is_never_taken_for_its_connection(namespace: Namespace, st
     made.server.close()
     with namespace.entered(), pytest.raises(OSError, match="no socket of this host") as caught:
         close_sockets(seen, made.row(seen))
-    assert caught.value.errno == errno.ENOTSOCK
+    assert caught.value.errno == errno.ENOTCONN
+    with namespace.entered():  # TIME_WAIT and the like: what is left of it goes
+        assert end_flow(seen, made.row(seen)) == "its entry is deleted"
+        with pytest.raises(FileNotFoundError, match="gone already"):
+            end_flow(seen, made.row(seen))
     with namespace.socket() as again:
         again.connect(made.listener.getsockname())
 
@@ -228,7 +232,7 @@ def test_without_the_right_the_kernel_refuses_in_words(namespace: Namespace, sta
     made = connect(namespace, WAYS["ipv4"], stack)
     seen = taken(namespace)
     with namespace.entered(), without_net_admin():
-        for act in (delete, close_sockets):
+        for act in (delete, close_sockets, end_flow):
             with pytest.raises(OSError, match="CAP_NET_ADMIN") as caught:
                 act(seen, made.row(seen))
             assert caught.value.errno == errno.EPERM
