@@ -20,7 +20,6 @@ import errno
 import gc
 import importlib
 import logging
-import math
 import os
 import signal
 import socket
@@ -58,7 +57,7 @@ from flowtopd.flows.snapshot import KernelState
 from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
 from flowtopd.netlink.datagrams import Subscription, open_all_flows, open_new_flows
-from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
+from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.replay.player import Player
 from flowtopd.replay.recorder import recorder
@@ -72,6 +71,7 @@ from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
 from flowtopd.system.tracking import conntrack_exists, tracks
+from flowtopd.ticker import Ticker
 from flowtopd.wire.recording import About, Recording
 
 SWITCH_INTERVAL_S: Final = 0.001
@@ -264,56 +264,3 @@ def make_pipeline(config: Config) -> Pipeline:
 def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:
     state = sysctls.read()
     return KernelState(state.accounting, state.timestamps, sysctls.max(), True if flows else tracks())
-
-
-class Ticker:
-    """Takes ticks at the pace that viewers want, in a thread, and stretches when one takes over half the interval."""
-
-    def __init__(self, hub: Hub, collector: Collector, thread: ThreadPoolExecutor) -> None:
-        self._hub = hub
-        self._collector = collector
-        self._thread = thread
-        self._started_s = -math.inf
-        self._took_s = 0.0
-        self._complaint = ""
-
-    async def run(self) -> None:
-        """Tick until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._until_due()
-            self._started_s = loop.time()
-            try:
-                tick = await loop.run_in_executor(self._thread, self._collector.tick, self._hub.mean_s)
-            except (NetlinkError, MalformedMessage) as error:
-                if self._complaint != str(error):  # said once, not every tick
-                    log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
-                self._complaint = str(error)
-                self._took_s = loop.time() - self._started_s
-            else:
-                self._complaint = ""
-                self._took_s = tick.seconds
-                self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
-
-    def _pace(self, interval_s: float) -> float:
-        return max(interval_s, 2 * self._took_s)
-
-    async def _until_due(self) -> None:
-        """Wait for the next tick; without any timer, and with the table forgotten, while nobody wants one."""
-        loop = asyncio.get_running_loop()
-        while True:
-            interval_s = self._hub.interval_s
-            if interval_s is None:
-                if self._hub.viewers:
-                    await loop.run_in_executor(self._thread, self._collector.rest)
-                else:
-                    self._hub.clear()
-                    await loop.run_in_executor(self._thread, self._collector.forget)
-                await self._hub.changed()
-                continue
-            wait_s = self._started_s + self._pace(interval_s) - loop.time()
-            if wait_s <= 0:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._hub.changed()

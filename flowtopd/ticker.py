@@ -1,0 +1,72 @@
+"""When ticks are taken: at the pace that viewers want, and no oftener than the machine can bear.
+
+    Hub.interval_s ─▶ Ticker ─▶ Collector.tick, in its thread ─▶ Hub.publish
+
+Rules: without demand there is no timer, and the table is forgotten. A tick that takes over half the interval stretches
+the pace to twice its length. What keeps the table from being read is logged once, not at every tick.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+from flowtopd.collector import Collector
+from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
+from flowtopd.session.hub import Hub
+
+log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Takes ticks at the pace that viewers want, in a thread, and stretches when one takes over half the interval."""
+
+    def __init__(self, hub: Hub, collector: Collector, thread: ThreadPoolExecutor) -> None:
+        self._hub = hub
+        self._collector = collector
+        self._thread = thread
+        self._started_s = -math.inf
+        self._took_s = 0.0
+        self._complaint = ""
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._until_due()
+            self._started_s = loop.time()
+            try:
+                tick = await loop.run_in_executor(self._thread, self._collector.tick, self._hub.mean_s)
+            except (NetlinkError, MalformedMessage) as error:
+                if self._complaint != str(error):  # said once, not every tick
+                    log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
+                self._complaint = str(error)
+                self._took_s = loop.time() - self._started_s
+            else:
+                self._complaint = ""
+                self._took_s = tick.seconds
+                self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
+
+    def _pace(self, interval_s: float) -> float:
+        return max(interval_s, 2 * self._took_s)
+
+    async def _until_due(self) -> None:
+        """Wait for the next tick; without any timer, and with the table forgotten, while nobody wants one."""
+        loop = asyncio.get_running_loop()
+        while True:
+            interval_s = self._hub.interval_s
+            if interval_s is None:
+                if self._hub.viewers:
+                    await loop.run_in_executor(self._thread, self._collector.rest)
+                else:
+                    self._hub.clear()
+                    await loop.run_in_executor(self._thread, self._collector.forget)
+                await self._hub.changed()
+                continue
+            wait_s = self._started_s + self._pace(interval_s) - loop.time()
+            if wait_s <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hub.changed()
