@@ -1,7 +1,16 @@
-"""`python -m flowtop_client` is `flowtop`."""
+"""Where both `flowtop` and `python -m flowtop_client` begin."""
 
+import importlib
 import sys
 
-from flowtop_client.cli import main
+import flowtopd.wire.without_openssl  # noqa: F401 - before anything imports asyncio
 
-sys.exit(main())
+
+def main() -> int:
+    """Run flowtop; return its exit status."""
+    status: int = importlib.import_module("flowtop_client.cli").main()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,8 @@ import importlib
 import os
 import sys
 
+import flowtopd.wire.without_openssl  # noqa: F401 - before anything imports asyncio
+
 
 def main() -> int:
     """Run flowtopd; return its exit status."""
