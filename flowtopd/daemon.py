@@ -17,7 +17,6 @@ read its table at all.
 import asyncio
 import contextlib
 import errno
-import gc
 import importlib
 import logging
 import os
@@ -67,6 +66,7 @@ from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
 from flowtopd.system.flow_ending import delete, end_flow
+from flowtopd.system.memory import settle
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
@@ -106,7 +106,7 @@ def run(config: Config, place: Place, program: str) -> None:
     Raises OSError, AlreadyRunningError and SocketInUseError for what keeps it from starting.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.freeze()  # a full collection walks the modules, 10 ms in the middle of somebody's key press; they stay anyway
+    settle()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
         asyncio.run(_run(config, sysctls, sockets, place, program))

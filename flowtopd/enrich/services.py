@@ -82,7 +82,7 @@ class Names:
         different = dict.fromkeys(chain.from_iterable(names.values() for names in by_protocol.values()))
         self._texts = (None, *different)
         ids = {text: number for number, text in enumerate(self._texts)}
-        self._table = np.zeros(_SLOTS, np.int32)
+        self._table = np.zeros(_SLOTS, np.min_scalar_type(len(self._texts)))  # two bytes hold the ids of most hosts
         for protocol, names in by_protocol.items():
             _put(self._table, protocol, names, [ids[name] for name in names.values()])
 
@@ -93,7 +93,7 @@ class Names:
 
     def ids(self, proto: Protocols, port: Ports) -> NDArray[np.int32]:
         """Return the id of the name of every port; 0 where it has none, or its protocol has no ports."""
-        return self._table[_slots(proto, port)]
+        return self._table[_slots(proto, port)].astype(np.int32)
 
 
 def _slots(proto: Protocols, port: Ports) -> NDArray[np.int32]:

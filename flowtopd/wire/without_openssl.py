@@ -1,7 +1,7 @@
 """Imported first by both programs: asyncio, hashlib and hmac without OpenSSL, which neither of them needs.
 
-They import `ssl` and `_hashlib` where these can be had, and with them come libssl and libcrypto: 7 MB of memory and 8 ms
-of every start. All three do without when the import fails. Afterwards it works again, for whoever imports it on
+They import `ssl` and `_hashlib` where these can be had, and with them come libssl and libcrypto: 7 MB of memory and
+8 ms of every start. All three do without when the import fails. Afterwards it works again, for whoever imports it on
 purpose. The update of databases, which speaks TLS, is a program of its own.
 """
 
