@@ -111,8 +111,9 @@ def _check_config(path: Path | None) -> int:
         print(f"flowtopd: {line}", file=sys.stderr)
     if found.mistakes:
         return USAGE
-    name = found.file or f"{DEFAULT_CONFIG} is not there: the defaults"
-    print(f"flowtopd: {name}: {f'good, with warnings ({len(found.warnings)})' if found.warnings else 'good'}")
+    number = len(found.warnings)
+    said = f", with {number} warning{'s' if number > 1 else ''}" if number else ""
+    print(f"flowtopd: {found.file or f'{DEFAULT_CONFIG} is not there, the defaults are used'}: fine{said}")
     return 0
 
 

@@ -77,8 +77,8 @@ class Access:
     others: Others = Others.DENY
     """Everybody else on this machine."""
     admin_group: NameOrNone = field(default=NameOrNone(""))
-    """The group whose members may delete entries and close connections, as root may; they need to be in `group`, too, to
-    connect. Empty: root alone."""
+    """The group whose members may delete entries and close connections, as root may. To connect they need to be in
+    `group`, too. Empty: root alone."""
 
 
 @dataclass(frozen=True, slots=True)
