@@ -75,7 +75,7 @@ class Access:
     group: str = "flowtop"
     """The group whose members see every flow, as root does. They may also have the GeoIP databases updated."""
     others: Others = Others.DENY
-    """Everybody else on this machine."""
+    """What everybody else on this machine may do."""
     admin_group: NameOrNone = field(default=NameOrNone(""))
     """The group whose members may delete entries and close connections, as root may. To connect they need to be in
     `group`, too. Empty: root alone."""
