@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """The configuration file that ships, etc/flowtopd.toml: every key with its default, made of flowtopd/config.py.
 
-python -m scripts.config_toml > etc/flowtopd.toml
+python -m scripts.config_toml
 """
 
-import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from scripts.config_keys import Key, Section, sections
+
+FILE: Final = Path(__file__).parents[1] / "etc" / "flowtopd.toml"
 
 _WIDTH: Final = 100
 
@@ -50,4 +52,4 @@ def _comment(prose: str, first: str = "") -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    FILE.write_text(text(), encoding="utf-8")
