@@ -28,9 +28,9 @@ def files() -> dict[str, str]:
     """The text of every file by its name."""
     made = {}
     for program, options in programs().items():
-        made[f"{program}.bash"] = _text(_bash(program, options))
-        made[f"_{program}"] = _text(_zsh(program, options))
-        made[f"{program}.fish"] = _text(_fish(program, options))
+        made[f"{program}.bash"] = _text(bash(program, options))
+        made[f"_{program}"] = _text(zsh(program, options))
+        made[f"{program}.fish"] = _text(fish(program, options))
     return made
 
 
@@ -144,7 +144,8 @@ _BASH_END: Final = """\
 }"""
 
 
-def _bash(program: str, options: Sequence[Option]) -> Iterator[str]:
+def bash(program: str, options: Sequence[Option]) -> Iterator[str]:
+    """The lines of a file for bash."""
     yield f"# Completion of {program} for bash; {_MADE}"
     yield from _sh_functions(options)
     for value, function in ((Value.SORT, _BASH_SORT), (Value.FILTER, _BASH_FILTER)):
@@ -209,7 +210,8 @@ _flowtop_filter() {
 }"""
 
 
-def _zsh(program: str, options: Sequence[Option]) -> Iterator[str]:
+def zsh(program: str, options: Sequence[Option]) -> Iterator[str]:
+    """The lines of a file for zsh."""
     yield f"#compdef {program}"
     yield f"# Completion of {program} for zsh; {_MADE}"
     yield from _sh_functions(options)
@@ -229,6 +231,7 @@ def _zsh_option(option: Option) -> str:
     names += [f"{name}=" for name in option.long] if takes else list(option.long)
     last = {"--help", "--version"} & set(option.names)
     against = "(- *)" if last else f"({' '.join(option.against)})" if len(option.against) > 1 else ""
+    against += "*" if option.repeats else ""
     text = option.help.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
     spec = f"[{text}]{_zsh_value(option)}"
     if len(names) == 1:
@@ -297,7 +300,8 @@ function __flowtop_filter
 end"""
 
 
-def _fish(program: str, options: Sequence[Option]) -> Iterator[str]:
+def fish(program: str, options: Sequence[Option]) -> Iterator[str]:
+    """The lines of a file for fish."""
     yield f"# Completion of {program} for fish; {_MADE}"
     if _has(options, Value.SORT):
         yield ""

@@ -31,7 +31,7 @@ class Value(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `against`: names of others that cannot be given with it, its own among them."""
+    """One option. `against`: names that cannot be given with it, its own among them unless it `repeats`."""
 
     names: Sequence[str]
     help: str
@@ -39,6 +39,7 @@ class Option:
     metavar: str = ""
     words: Sequence[str] = ()
     against: Sequence[str] = ()
+    repeats: bool = False
 
     @property
     def long(self) -> Sequence[str]:
@@ -71,17 +72,14 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
 def _option(
     action: argparse.Action, groups: Sequence[Sequence[argparse.Action]], parser: argparse.ArgumentParser
 ) -> Option:
-    names = action.option_strings
-    repeated = isinstance(action, argparse._AppendAction)  # noqa: SLF001
-    against = [] if repeated else list(names)
-    for group in groups:
-        if action in group:
-            against += [name for other in group for name in other.option_strings if name not in against]
+    repeats = isinstance(action, argparse._AppendAction)  # noqa: SLF001
+    groups_of = [group for group in groups if action in group]
+    others = [name for group in groups_of for other in group if other is not action for name in other.option_strings]
+    against = [*([] if repeats else action.option_strings), *others]
     text = (action.help or "") % {"default": action.default, "prog": parser.prog}
-    if action.nargs == 0:
-        return Option(names, text, against=against)
-    value, words = _value(action)
-    return Option(names, text, value, str(action.metavar or action.dest.upper()), words, against)
+    value, words = (Value.NOTHING, ()) if action.nargs == 0 else _value(action)
+    metavar = "" if value is Value.NOTHING else str(action.metavar or action.dest.upper())
+    return Option(action.option_strings, text, value, metavar, words, against, repeats)
 
 
 def _value(action: argparse.Action) -> tuple[Value, Sequence[str]]:

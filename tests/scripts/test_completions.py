@@ -10,6 +10,7 @@ import pytest
 
 from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.messages import View
+from scripts import completions
 from scripts.completions import TARGET, files
 from scripts.options import Option, Value, programs
 from testbed.terminal import Terminal
@@ -189,6 +190,16 @@ def test_bash_leaves_quotes_open_where_more_must_follow(tmp_path: Path) -> None:
     with shell("bash", tmp_path) as terminal:
         terminal.type("flowtop -f 'not dire\tin")
         terminal.wait_for("$ flowtop -f 'not directionin")
+
+
+def test_an_option_that_repeats_is_offered_again(tmp_path: Path) -> None:
+    text = "\n".join(completions.zsh("x", [Option(["-H", "--host"], "there", Value.WORD, "HOST", repeats=True)]))
+    (tmp_path / "_x").write_text(text)
+    with shell("zsh", tmp_path) as terminal:
+        terminal.type(f"fpath=({tmp_path} $fpath); compinit -u -D; clear\r")
+        terminal.wait_for(lambda screen: screen.strip() == "$", timeout=30)
+        terminal.type("x --host one --ho\t")
+        terminal.wait_for("$ x --host one --host=")
 
 
 def test_zsh_offers_only_one_kind_of_output(tmp_path: Path) -> None:
