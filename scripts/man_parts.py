@@ -35,6 +35,14 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\<>|*_`\[\]])", r"\\\1", text)
 
 
+def actions() -> str:
+    """The names of what keys do, in the order of `keys`."""
+    return _lines(
+        f"- {heading}: {', '.join(f'`{name}`' for name in dict.fromkeys(key.action.value for key in bound))}"
+        for heading, bound in SECTIONS
+    )
+
+
 def columns() -> str:
     """The columns of every view."""
     lines = ["### flows", ""]
@@ -157,6 +165,7 @@ def filter_words() -> str:
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "keys": keys,
+    "actions": actions,
     "columns": columns,
     "fields": fields,
     "config": config,

@@ -120,6 +120,12 @@ def test_every_key_of_the_viewer_is_in_its_manual(built: Path) -> None:
             assert re.search(rf"^ +{re.escape(key.shown)} +{re.escape(key.meaning)}$", part, re.MULTILINE), key
 
 
+def test_every_action_that_may_have_other_keys_is_in_the_manual(built: Path) -> None:
+    text = shown(built / "flowtop.1").split("\nCONFIGURATION\n")[1].split("\nENVIRONMENT\n")[0]
+    actions = {key.action.value for _, keys in SECTIONS for key in keys}
+    assert actions <= set(re.findall(r"[\w-]+", text))
+
+
 def test_every_setting_and_field_of_the_viewer_is_in_its_manual(built: Path) -> None:
     text = shown(built / "flowtop.1")
     for setting in Settings.__dataclass_fields__:
