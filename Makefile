@@ -4,7 +4,7 @@ DESTDIR ?=
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup run test check bench screenshots install uninstall
+.PHONY: help setup run test check bench screenshots man completions config install uninstall
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,15 @@ bench: setup ## the numbers, measured on real kernel tables (as root)
 
 screenshots: setup ## pictures of the viewer for the README, into docs/screenshots
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
+
+man: setup ## the man pages, of docs/man and of what the programs say themselves, into build/man
+	$(BIN)/python -m scripts.man
+
+completions: setup ## write completions/ anew, for bash, zsh and fish, of the programs' options
+	$(BIN)/python -m scripts.completions
+
+config: setup ## write etc/flowtopd.toml anew, of the keys in flowtopd/config.py
+	$(BIN)/python -m scripts.config_toml
 
 install: ## into PREFIX (/usr/local), below DESTDIR if that is set
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install

@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 
 from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
 from flowtopd.config import Config, ConfigError, LogLevel, load
+from flowtopd.config_check import check
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--socket", type=Path, metavar="PATH", help=f"where viewers connect (default {SOCKET_NAME} in DIR)")
     option("--activate", action="store_true", help="make the kernel track connections while the daemon runs")
     option("--log-level", choices=list(LogLevel), help="least important message that is logged (default info)")
-    option("--check-config", action="store_true", help="read the configuration, then exit")
+    option("--check-config", action="store_true", help="say what is wrong with the configuration, then exit")
     option("--restore", action="store_true", help="put back sysctls left by a killed daemon, then exit")
     option("--update", action="store_true", help="fetch new GeoIP databases, then exit")
     option("--record", type=Path, metavar="FILE", help="write what is seen to a new file, whether anybody looks or not")
@@ -87,12 +88,14 @@ def _speed(text: str) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit status."""
     options = _parser().parse_args(arguments)
+    if options.check_config:
+        return _check_config(options.config)
     try:
         config = load(options.config)
     except ConfigError as error:
-        _die(USAGE, str(error))
-    if options.check_config:
-        return 0
+        for other in (error, *error.more):
+            print(f"flowtopd: {other}", file=sys.stderr)
+        return USAGE
     level = options.log_level or config.daemon.log_level
     logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
     if options.restore:
@@ -100,6 +103,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.update:
         return _update(config)
     return _run(config, options)
+
+
+def _check_config(path: Path | None) -> int:
+    found = check(path)
+    for line in (*found.mistakes, *(f"warning: {line}" for line in found.warnings)):
+        print(f"flowtopd: {line}", file=sys.stderr)
+    if found.mistakes:
+        return USAGE
+    number = len(found.warnings)
+    said = f", with {number} warning{'s' if number > 1 else ''}" if number else ""
+    print(f"flowtopd: {found.file or f'{DEFAULT_CONFIG} is not there, the defaults are used'}: fine{said}")
+    return 0
 
 
 def _restore(runtime_dir: Path) -> int:

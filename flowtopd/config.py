@@ -2,20 +2,23 @@
 
 The dataclasses are the table: a section of the file is a field of Config, a key is a field of the section's
 class, its annotation is the type that the file must have, its default applies when the key is absent.
-A key for a new feature is one more field, nothing else.
+A key for a new feature is one more field with a docstring below it, nothing else: `make config` writes these
+into etc/flowtopd.toml, and flowtopd.toml(5) is made of them (scripts/config_keys.py reads them, and wants them all).
 
-Rules: an empty file is valid; an unknown section or key is an error, never ignored; nothing here looks at
-the system (whether a group exists is for the code that needs it to say).
+Rules: an empty file is valid; an unknown section or key is an error, never ignored; every mistake in the file is found,
+not the first alone; nothing here looks at the system (whether a group exists is for `config_check` to say, and for the
+code that needs it).
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from flowtopd.toml_lines import Lines, syntax_error
 
 DEFAULT_PATH: Final = Path("/etc/flowtop/flowtopd.toml")
 
@@ -24,17 +27,18 @@ class SysctlMode(StrEnum):
     """What to do with `nf_conntrack_acct` and `nf_conntrack_timestamp`."""
 
     WHILE_RUNNING = "while-running"
-    """Set them, and put the old values back at the end."""
+    """they are set, and the old values put back at the end"""
     KEEP = "keep"
-    """Set them and leave them set."""
+    """they are set and stay set"""
     NEVER = "never"
-    """Do not touch them."""
+    """they are not touched"""
 
 
 class Others(StrEnum):
     """Who may look besides root and the group."""
 
     DENY = "deny"
+    """they cannot connect"""
 
 
 class LogLevel(StrEnum):
@@ -48,10 +52,14 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conntrack:
-    """`[conntrack]`: what the daemon may change in the kernel."""
+    """What the daemon may change in the kernel."""
 
     sysctl: SysctlMode = SysctlMode.WHILE_RUNNING
+    """What happens to the sysctls `nf_conntrack_acct`, which has the kernel count packets and bytes of flows, and
+    `nf_conntrack_timestamp`, which has it note when they began."""
     activate: bool = False
+    """Whether connections are tracked also where no firewall rule asks for it, while the daemon runs; as the option
+    `--activate`."""
 
 
 class NameOrNone(str):
@@ -62,18 +70,23 @@ class NameOrNone(str):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`[access]`: who may connect to the socket. Members of `admin_group` may act on flows; empty: root alone."""
+    """Who may connect to the socket, and who may do more than look."""
 
     group: str = "flowtop"
+    """The group whose members see every flow, as root does. They may also have the GeoIP databases updated."""
     others: Others = Others.DENY
+    """What everybody else on this machine may do."""
     admin_group: NameOrNone = field(default=NameOrNone(""))
+    """The group whose members may delete entries and close connections, as root may. To connect they need to be in
+    `group`, too. Empty: root alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """`[daemon]`: the process itself."""
+    """The process itself."""
 
     log_level: LogLevel = LogLevel.INFO
+    """The least important messages that are logged."""
 
 
 class Seconds(int):
@@ -90,15 +103,15 @@ class Interval(Seconds):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`[history]`: what is kept of the time before now.
-
-    `closed`: how long flows that have closed are kept, 0: not at all. `always`: ticks go on without viewers, every
-    `interval`.
-    """
+    """What is kept of the time before now."""
 
     closed: Seconds = field(default=Seconds(60))
+    """For how many seconds flows that have closed are kept, at most 10 000 of them; up to 3600. 0: not at all."""
     always: bool = False
+    """Whether the daemon looks at the table also while there are no viewers, so that their graphs begin in the past.
+    Without it, it does nothing then."""
     interval: Interval = field(default=Interval(10))
+    """Seconds from one such look to the next, 1 to 3600."""
 
 
 class Secret(str):
@@ -109,17 +122,19 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True)
 class Geoip:
-    """`[geoip]`: databases of countries, cities and networks.
-
-    `files` are asked before those in `directory`, where updates go. `mirrors` is geoip.conf. Number 0 and an empty key:
-    no account at MaxMind.
-    """
+    """Databases of countries, cities and networks."""
 
     files: tuple[Path, ...] = ()
+    """MaxMind DB files that are asked before all others: `["/srv/City.mmdb", "/srv/ASN.mmdb"]`."""
     directory: Path = Path("/var/lib/flowtop")
+    """Where updates put new databases. They are asked next, before those in `/var/lib/GeoIP` and `/usr/share/GeoIP`."""
     mirrors: Path = Path("/etc/flowtop/geoip.conf")
+    """The file that says where updates come from. Without it, what comes with flowtop says it."""
     account_id: int = 0
+    """Number of an account at MaxMind, whose databases updates then try first. 0: what `/etc/GeoIP.conf` says, if it is
+    there."""
     license_key: Secret = field(default=Secret(""))
+    """The licence key of this account. With one in it, this file should be readable by the daemon's user alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +153,10 @@ _NOT_YET: Final = {("access", "others", "own"): '"own" is not supported yet, onl
 
 
 class ConfigError(Exception):
-    """The file cannot be used. `line` counts from 1, None where the mistake has no line; `key` is dotted."""
+    """The file cannot be used. `line` counts from 1, None where the mistake has no line; `key` is dotted.
+
+    `more` are the other mistakes in the file, in its order.
+    """
 
     def __init__(self, path: Path, line: int | None, key: str | None, message: str) -> None:
         super().__init__(path, line, key, message)
@@ -146,6 +164,7 @@ class ConfigError(Exception):
         self.line = line
         self.key = key
         self.message = message
+        self.more: tuple[ConfigError, ...] = ()
 
     def __str__(self) -> str:
         """One line: `file:line: key: message`."""
@@ -175,42 +194,56 @@ def parse(text: str, path: Path) -> Config:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(path, text, str(error)) from None
-    lines = _Lines(path, text)
+        line, message = syntax_error(text, str(error))
+        raise ConfigError(path, line, None, message) from None
+    mistakes = _Mistakes(path, Lines(text))
     classes: dict[str, type[Any]] = get_type_hints(Config)
     sections = {}
     for name, table in values.items():
         if name not in classes:
-            raise lines.error((name,), "unknown section" + _nearest(name, classes))
-        if not isinstance(table, dict):
-            raise lines.error((name,), f"wants to be a section, got {_shown(table)}")
-        sections[name] = _section(classes[name], name, table, lines)
+            mistakes.add((name,), _unknown(name, table, classes))
+        elif not isinstance(table, dict):
+            mistakes.add((name,), f"wants to be a section, got {_shown(table)}")
+        else:
+            sections[name] = _section(classes[name], name, table, mistakes)
+    mistakes.raise_if_any()
     return Config(**sections)
 
 
-def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
-    """The position is only in the message of tomllib (attributes come with Python 3.14)."""
-    found = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", message)
-    if found is None:
-        return ConfigError(path, None, None, message)
-    line = int(found[1]) if found[1] else text.count("\n") + 1
-    return ConfigError(path, line, None, message[: found.start()])
+class _Mistakes:
+    """Those that were found in one file."""
+
+    def __init__(self, path: Path, lines: Lines) -> None:
+        self._path = path
+        self._lines = lines
+        self._found: list[ConfigError] = []
+
+    def add(self, place: tuple[str, ...], message: str) -> None:
+        self._found.append(ConfigError(self._path, self._lines.of(place), ".".join(place), message))
+
+    def raise_if_any(self) -> None:
+        """Raise the first in the file, which has the others with it."""
+        if self._found:
+            first, *rest = sorted(self._found, key=lambda error: error.line or 0)
+            first.more = tuple(rest)
+            raise first
 
 
-def _section(kind: type[Any], section: str, table: Mapping[str, Any], lines: "_Lines") -> Any:
+def _section(kind: type[Any], section: str, table: Mapping[str, Any], mistakes: _Mistakes) -> Any:
     hints = get_type_hints(kind)
     checked = {}
     for key, value in table.items():
         place = (section, key)
         if key not in hints:
-            raise lines.error(place, "unknown key" + _nearest(key, hints))
-        if isinstance(value, str) and (planned := _NOT_YET.get((*place, value))):
-            raise lines.error(place, planned)
-        try:
-            checked[key] = _check_for(hints[key])(value)
-        except ValueError as error:
-            got = "something else" if hints[key] is Secret else _shown(value)
-            raise lines.error(place, f"wants {error}, got {got}") from None
+            mistakes.add(place, _unknown_key(key, hints))
+        elif isinstance(value, str) and (planned := _NOT_YET.get((*place, value))):
+            mistakes.add(place, planned)
+        else:
+            try:
+                checked[key] = _check_for(hints[key])(value)
+            except ValueError as error:
+                got = "something else" if hints[key] is Secret else _shown(value)
+                mistakes.add(place, f"wants {error}, got {got}")
     return kind(**checked)
 
 
@@ -282,42 +315,24 @@ def _shown(value: Any) -> str:
     return f'"{value:.40}"' if isinstance(value, str) and value.isprintable() else f"{value!r:.40}"
 
 
+def _unknown(name: str, value: Any, sections: Mapping[str, type[Any]]) -> str:
+    """What to say of a name at the top that is no section; it may be a key without one."""
+    if not isinstance(value, dict) and (home := _home(name, sections)):
+        return f"wants to be in the section [{home}]"
+    return "unknown section" + _nearest(name, sections)
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> str:
+    """What to say of a key that its section does not have; another one may."""
+    home = _home(key, get_type_hints(Config))
+    return f"wants to be in the section [{home}]" if home else "unknown key" + _nearest(key, known)
+
+
+def _home(key: str, sections: Mapping[str, type[Any]]) -> str | None:
+    return next((name for name, kind in sections.items() if key in get_type_hints(kind)), None)
+
+
 def _nearest(name: str, known: Iterable[str]) -> str:
     if near := difflib.get_close_matches(name, known, n=1):
         return f", did you mean {near[0]}?"
     return ", known: " + ", ".join(known)
-
-
-_HEADER: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
-
-
-class _Lines:
-    """Where the keys of a TOML text stand: tomllib does not say.
-
-    A scan line by line, which a key inside a multi-line string can mislead: a wrong line in a message
-    about a strange file, nothing worse.
-    """
-
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        self._lines: dict[tuple[str, ...], int] = {}
-        section: tuple[str, ...] = ()
-        for number, line in enumerate(text.splitlines(), start=1):
-            if found := _HEADER.match(line):
-                section = _dotted(found[1])
-                self._lines.setdefault(section, number)
-            elif found := _KEY.match(line):
-                place = section + _dotted(found[1])
-                for depth in range(1, len(place) + 1):
-                    self._lines.setdefault(place[:depth], number)
-
-    def error(self, place: tuple[str, ...], message: str) -> ConfigError:
-        """A ConfigError at `place`: its own line, or that of the innermost table around it (an inline table)."""
-        depths = range(len(place), 0, -1)
-        line = next((self._lines[place[:depth]] for depth in depths if place[:depth] in self._lines), None)
-        return ConfigError(self._path, line, ".".join(place), message)
-
-
-def _dotted(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in text.split("."))

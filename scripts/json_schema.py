@@ -11,14 +11,14 @@ from typing import Any, Final
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, VIEW_FIELDS, Field, Kind
 from flowtopd.wire.messages import View
 
-_TYPES: Final = {
+_TYPES: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"type": ["string", "null"]},
     Kind.INT: {"type": ["integer", "null"]},
     Kind.FLOAT: {"type": ["number", "null"]},
     Kind.BOOL: {"type": ["boolean", "null"]},
     Kind.LIST: {"type": ["array", "null"], "items": {"type": "string"}},
 }
-_COUNT: Final = {"type": "integer", "minimum": 0}
+_COUNT: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
 
 
 def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:

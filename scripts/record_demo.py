@@ -264,8 +264,8 @@ def _edited(row: dict[str, Any], shift_s: float) -> dict[str, Any]:
         pid = 600 + row["dport"]
         owner = {"process": process, "pid": pid, "uid": 100, "user": user, "unit": unit, "command": process}
         return row | nobody | owner | {"device": "router", "attribution": "exact"}
-    name, vendor = MACS.get(row["device_mac"], (None, None))
-    return row | nobody | {"device": name, "device_vendor": vendor, "attribution": "forwarded"}
+    device, vendor = MACS.get(row["device_mac"], (None, None))
+    return row | nobody | {"device": device, "device_vendor": vendor, "attribution": "forwarded"}
 
 
 def main() -> None:

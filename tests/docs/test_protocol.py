@@ -15,7 +15,7 @@ import pytest
 
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, EXTRA_FIELDS, FLOW_FIELDS, Field
+from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, EXTRA_FIELDS, FLOW_FIELDS, GROUP_FIELDS, VIEW_FIELDS, Field
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
@@ -73,6 +73,21 @@ def test_the_fields_of_a_flow_are_the_codes() -> None:
     fields, extras = section("Fields of a flow").split("Some more")
     for text, declared in ((fields, FLOW_FIELDS), (extras, EXTRA_FIELDS)):
         assert rows(text) == [[f"`{field.name}`", field.kind, field.doc] for field in declared]
+
+
+def test_the_fields_of_a_group_are_the_codes() -> None:
+    views, fields = section("Fields of a group").split("\n| field")
+    assert rows(views) == [
+        [f"`{view}`", ", ".join(f"`{name}`" for name in names)]
+        for view, names in VIEW_FIELDS.items()
+        if view is not View.FLOWS
+    ]
+    assert rows(f"| field{fields}") == [[f"`{field.name}`", field.kind, field.doc] for field in GROUP_FIELDS]
+
+
+def test_every_view_is_named() -> None:
+    (row,) = re.findall(r"^\| \| `view` .*", section("Messages from a viewer"), re.MULTILINE)
+    assert [view for view in View if f"`{view}`" not in row] == []
 
 
 def test_the_error_codes_are_the_codes() -> None:

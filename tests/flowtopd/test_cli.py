@@ -1,3 +1,4 @@
+import grp
 import os
 import re
 import socket
@@ -15,6 +16,9 @@ from testbed.netns import Namespace
 from testbed.terminal import Terminal
 from tests.flowtopd.enrich.geoip.databases import COUNTRY, write
 from tests.flowtopd.geoip_update.mirror import Mirror, Reply
+
+GROUP = grp.getgrgid(0).gr_name
+"""A group that is there everywhere."""
 
 
 def flowtopd(*options: str | Path, namespace: Namespace | None = None) -> subprocess.CompletedProcess[str]:
@@ -51,19 +55,33 @@ def test_version_and_help_are_told() -> None:
     assert "--runtime-dir" in flowtopd("--help").stdout
 
 
-def test_a_bad_configuration_is_one_line_with_file_line_and_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--check-config",)], ids=["start", "check"])
+def test_every_mistake_in_the_configuration_is_a_line_with_file_line_and_key(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
     config = tmp_path / "flowtopd.toml"
-    config.write_text('[conntrack]\nsysctl = "always"\n')
+    config.write_text('[conntrack]\nsysctl = "always"\nactivat = true\n')
+    run = flowtopd("--config", config, *options)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == [
+        f'flowtopd: {config}:2: conntrack.sysctl: wants "while-running" or "keep" or "never", got "always"',
+        f"flowtopd: {config}:3: conntrack.activat: unknown key, did you mean activate?",
+    ]
+
+
+def test_a_good_configuration_is_said_to_be_fine(tmp_path: Path) -> None:
+    config = tmp_path / "flowtopd.toml"
+    config.write_text(f"[access]\ngroup = '{GROUP}'\n")
     run = flowtopd("--config", config, "--check-config")
-    assert run.returncode == 2
-    (line,) = run.stderr.splitlines()
-    assert line.startswith(f"flowtopd: {config}:2: conntrack.sysctl:")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"flowtopd: {config}: fine\n", "")
 
 
-def test_an_empty_configuration_is_fine(tmp_path: Path) -> None:
+def test_warnings_leave_a_configuration_fine(tmp_path: Path) -> None:
     config = tmp_path / "flowtopd.toml"
-    config.write_text("")
-    assert flowtopd("--config", config, "--check-config").returncode == 0
+    config.write_text(f"[access]\ngroup = '{GROUP}'\n[geoip]\nfiles = ['/nonexistent/x.mmdb']\n")
+    run = flowtopd("--config", config, "--check-config")
+    assert (run.returncode, run.stdout) == (0, f"flowtopd: {config}: fine, with 1 warning\n")
+    assert run.stderr == f"flowtopd: warning: {config}:4: geoip.files: /nonexistent/x.mmdb: no such file\n"
 
 
 def test_restoring_where_nothing_was_left_is_fine(tmp_path: Path) -> None:

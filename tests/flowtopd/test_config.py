@@ -91,7 +91,9 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[history]\nclosed = -1\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got -1"),
         ("[history]\nclosed = 1.5\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got 1.5"),
         ("[history]\ninterval = 0\n", 2, "history.interval", "wants whole seconds, 1 to 3600, got 0"),
-        ("activate = true\n", 1, "activate", "unknown section, known: conntrack, access, geoip, history, daemon"),
+        ("activate = true\n", 1, "activate", "wants to be in the section [conntrack]"),
+        ("[daemon]\n\ngroup = 'wheel'\n", 3, "daemon.group", "wants to be in the section [access]"),
+        ("[activate]\n", 1, "activate", "unknown section, known: conntrack, access, geoip, history, daemon"),
         (
             "[conntrack]\nsysctl = 'on'\n",
             2,
@@ -137,6 +139,25 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, key: str | None,
         assert error.message == says
     assert str(error).startswith(f"flowtopd.toml:{line}: ")
     assert "\n" not in str(error)
+
+
+def test_every_mistake_is_found_in_the_order_of_the_file() -> None:
+    text = "[daemon]\nlog_levle = 'info'\nlog_level = 'loud'\n[acess]\n[conntrack]\nsysctl = 'keep'\nactivate = 1\n"
+    with pytest.raises(ConfigError) as caught:
+        parse(text, FILE)
+    first = caught.value
+    assert [(error.line, error.key) for error in (first, *first.more)] == [
+        (2, "daemon.log_levle"),
+        (3, "daemon.log_level"),
+        (4, "acess"),
+        (7, "conntrack.activate"),
+    ]
+
+
+def test_what_a_secret_is_is_never_said() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('[geoip]\nlicense_key = "top\\nsecret"\nlicense_kye = "topsecret"\n', FILE)
+    assert "secret" not in "".join(map(str, (caught.value, *caught.value.more)))
 
 
 def test_the_default_file_may_be_absent() -> None:
