@@ -3,7 +3,8 @@
 glibc maps large blocks on their own and unmaps them when they are freed; but with each that is freed it raises the size
 from which it does so, up to 32 MiB. Then the columns of a tick come from the heap, which has holes and never shrinks:
 144 MB at 100 000 flows, where 94 are in use. With a size that is fixed, the pages of every tick are new ones: 1 % of a
-tick. And it gives threads heaps of their own; the interpreter lets one allocate at a time, so that one heap does: 0.8 MB.
+tick. And it gives threads heaps of their own; the interpreter lets one allocate at a time, so that one heap does and
+spares 0.8 MB.
 """
 
 import ctypes

@@ -1,17 +1,32 @@
 """README.md is true where a program can tell."""
 
 import re
-import tomllib
+import shlex
 from pathlib import Path
 
-from flowtopd.config import Config, parse
+import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+from flowtop_client.cli import _parser
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+COMMANDS = [
+    found.split("  # ")[0].strip()
+    for found in re.findall(r"(?:^ {4}|`)((?:sudo )?flowtop(?: [^`\n]*)?)(?:`|$)", README, re.MULTILINE)
+]
 
 
-def test_the_configuration_is_complete_and_the_default() -> None:
-    (text,) = re.findall(r"^```toml$\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert parse(text, README) == Config()
-    config = Config()
-    declared = {name: set(getattr(config, name).__dataclass_fields__) for name in Config.__dataclass_fields__}
-    assert {name: set(keys) for name, keys in tomllib.loads(text).items()} == declared
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 12
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one(command: str) -> None:
+    words = shlex.split(command)
+    _parser().parse_args(words[words.index("flowtop") + 1 :])
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_every_link_leads_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
