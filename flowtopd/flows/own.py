@@ -1,0 +1,104 @@
+"""What is one user's of a snapshot, as a snapshot of its own: nothing in it says that there is more.
+
+    Snapshot ─▶ owner ─▶ uid ─▶ the rows of this user, living and closed
+                                   └─▶ only the addresses, names, places, owners, … at which these point, renumbered
+
+Rules: a flow is a user's where its socket is; one whose socket nobody has found is nobody's. Where both ends are on
+this host it is the user's who has opened it. Everything is cut down, also the tables that flows point into, so that no
+filter, order or group, and no code to come, can tell about flows that were left out. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowtopd.flows.dimensions import Dimensions
+from flowtopd.flows.index import KeyIndex
+from flowtopd.flows.snapshot import Columns, Snapshot
+
+Rows = NDArray[np.intp]
+Ids = NDArray[np.int32]
+
+OVERFLOW_UID: Final = 65534
+"""Who is not in this user namespace has this uid, whoever it is (kernel/user_namespace.c). No flow is theirs."""
+
+_ENDS: Final = ("src_at", "dst_at", "reply_src_at", "reply_dst_at", "local_at")
+
+
+def own(snapshot: Snapshot, uid: int) -> Snapshot:
+    """Return the snapshot of the flows whose sockets belong to this user."""
+    rows, gone = _rows(snapshot, uid), snapshot.closed
+    living = _chosen(snapshot, rows)
+    closed = None if gone is None else _chosen(gone, _rows(gone, uid))
+    dimensions = _compacted(snapshot.dimensions, [living] if closed is None else [living, closed])
+    return replace(
+        _made(snapshot, living, dimensions),
+        means={seconds: (orig[rows], reply[rows]) for seconds, (orig, reply) in snapshot.means.items()},
+        closed=None if gone is None or closed is None else _made(gone, closed, dimensions),
+    )
+
+
+def _rows(snapshot: Snapshot, uid: int) -> Rows:
+    owners = snapshot.dimensions.owners
+    ids = snapshot.columns["owner"]
+    if uid == OVERFLOW_UID or not len(ids):
+        return np.zeros(0, np.intp)
+    theirs = np.zeros(int(ids.max()) + 1, np.bool_)
+    theirs[ids] = True
+    theirs[0] = False
+    for number in np.flatnonzero(theirs).tolist():  # those that have flows: 0.1 µs each
+        theirs[number] = owners[number].uid == uid
+    return np.flatnonzero(theirs[ids])
+
+
+def _chosen(snapshot: Snapshot, rows: Rows) -> Columns:
+    return {name: column[rows] for name, column in snapshot.columns.items()}
+
+
+def _made(snapshot: Snapshot, columns: Columns, dimensions: Dimensions) -> Snapshot:
+    """The snapshot with these columns. How many counters were set back says how many flows there are."""
+    size = len(columns["key"])
+    for column in columns.values():
+        column.flags.writeable = False
+    return Snapshot(
+        snapshot.seq,
+        snapshot.at,
+        snapshot.interval_s,
+        size,
+        columns,
+        0,
+        KeyIndex(columns["key"]),
+        np.full(size, -1, np.intp),
+        dimensions,
+    )
+
+
+def _compacted(dimensions: Dimensions, tables: Sequence[Columns]) -> Dimensions:
+    """Renumber what these tables point at, and return the dimensions with nothing else in them."""
+    used = _renumber(tables, _ENDS)
+    addresses = {name: column[used] for name, column in dimensions.addresses.items()}
+    records = {}
+    for kind, name in (("names", "name"), ("places", "place"), ("devices", "device")):
+        records[kind] = _picked(getattr(dimensions, kind), _renumber([addresses], (name,)))
+    for kind, name in (("owners", "owner"), ("services", "service")):
+        records[kind] = _picked(getattr(dimensions, kind), _renumber(tables, (name,)))
+    for column in addresses.values():
+        column.flags.writeable = False
+    return Dimensions(addresses, **records)
+
+
+def _renumber(tables: Sequence[Columns], names: Sequence[str]) -> Ids:
+    """Number what these columns hold anew, in the same order; return what each number has been. 0 stays 0."""
+    held = [columns[name] for columns in tables for name in names]
+    used = np.unique(np.concatenate([np.zeros(1, np.int32), *held]))
+    for columns in tables:
+        for name in names:
+            columns[name] = np.searchsorted(used, columns[name]).astype(np.int32)
+    return used
+
+
+def _picked(records: Sequence[Any], used: Ids) -> tuple[Any, ...]:
+    return tuple(records[number] for number in used.tolist())
