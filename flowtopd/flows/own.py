@@ -8,7 +8,7 @@ this host it is the user's who has opened it. Everything is cut down, also the t
 filter, order or group, and no code to come, can tell about flows that were left out. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ def own(snapshot: Snapshot, uid: int) -> Snapshot:
     dimensions = _compacted(snapshot.dimensions, [living] if closed is None else [living, closed])
     return replace(
         _made(snapshot, living, dimensions),
-        means={seconds: (orig[rows], reply[rows]) for seconds, (orig, reply) in snapshot.means.items()},
+        means={seconds: (_only(orig, rows), _only(reply, rows)) for seconds, (orig, reply) in snapshot.means.items()},
         closed=None if gone is None or closed is None else _made(gone, closed, dimensions),
     )
 
@@ -54,6 +54,17 @@ def _rows(snapshot: Snapshot, uid: int) -> Rows:
     return np.flatnonzero(theirs[ids])
 
 
+def _only(rates: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    chosen = rates[rows]
+    _freeze((chosen,))
+    return chosen
+
+
+def _freeze(columns: Iterable[NDArray[Any]]) -> None:
+    for column in columns:
+        column.flags.writeable = False
+
+
 def _chosen(snapshot: Snapshot, rows: Rows) -> Columns:
     return {name: column[rows] for name, column in snapshot.columns.items()}
 
@@ -61,8 +72,7 @@ def _chosen(snapshot: Snapshot, rows: Rows) -> Columns:
 def _made(snapshot: Snapshot, columns: Columns, dimensions: Dimensions) -> Snapshot:
     """The snapshot with these columns. How many counters were set back says how many flows there are."""
     size = len(columns["key"])
-    for column in columns.values():
-        column.flags.writeable = False
+    _freeze(columns.values())
     return Snapshot(
         snapshot.seq,
         snapshot.at,
@@ -85,8 +95,7 @@ def _compacted(dimensions: Dimensions, tables: Sequence[Columns]) -> Dimensions:
         records[kind] = _picked(getattr(dimensions, kind), _renumber([addresses], (name,)))
     for kind, name in (("owners", "owner"), ("services", "service")):
         records[kind] = _picked(getattr(dimensions, kind), _renumber(tables, (name,)))
-    for column in addresses.values():
-        column.flags.writeable = False
+    _freeze(addresses.values())
     return Dimensions(addresses, **records)
 
 
