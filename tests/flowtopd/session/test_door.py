@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from flowtopd.session import door as module
 from flowtopd.session.complaints import Complaints
-from flowtopd.session.door import Door
+from flowtopd.session.door import RETRY_S, Door
 from flowtopd.wire.codec import decode_daemon
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error
@@ -56,20 +55,23 @@ def heard(sock: socket.socket) -> Error:
 def test_without_descriptors_who_comes_is_told_busy_and_later_ones_are_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    path = tmp_path / "sock"
+
     async def run() -> None:
-        with listener(tmp_path / "sock") as listening, contextlib.ExitStack() as stack:
+        with listener(path) as listening, contextlib.ExitStack() as stack:
             peers = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(20)]
             door = stack.enter_context(contextlib.closing(Door(listening, Complaints(logging.getLogger("door")))))
-            next_one = asyncio.ensure_future(door.next())
-            await asyncio.sleep(0)
-            with no_descriptors():
-                for peer in peers[:-1]:
-                    peer.connect(os.fspath(tmp_path / "sock"))
-                    error = await asyncio.to_thread(heard, peer)
-                    assert error == Error(ErrorCode.BUSY, "the daemon has no file descriptors left")
-            assert not next_one.done()
-            peers[-1].connect(os.fspath(tmp_path / "sock"))
-            (await asyncio.wait_for(next_one, WAIT_S)).close()
+            async with asyncio.TaskGroup() as tasks:
+                next_one = tasks.create_task(door.next())
+                await asyncio.sleep(0)
+                with no_descriptors():
+                    for peer in peers[:-1]:
+                        peer.connect(os.fspath(path))
+                        error = await asyncio.to_thread(heard, peer)
+                        assert error == Error(ErrorCode.BUSY, "the daemon has no file descriptors left")
+                assert not next_one.done()
+                peers[-1].connect(os.fspath(path))
+                (await asyncio.wait_for(next_one, WAIT_S)).close()
 
     asyncio.run(run())
     assert caplog.messages == [f"cannot take a viewer: {os.strerror(errno.EMFILE)}"]
@@ -109,7 +111,7 @@ def test_what_the_kernel_refuses_is_tried_again_without_spinning(
         slept.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(module.asyncio, "sleep", counted)
+    monkeypatch.setattr(asyncio, "sleep", counted)
 
     async def run() -> None:
         with Failing(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as peer:
@@ -122,7 +124,7 @@ def test_what_the_kernel_refuses_is_tried_again_without_spinning(
             assert listening.tried == 6
 
     asyncio.run(run())
-    assert [seconds for seconds in slept if seconds] == [module.RETRY_S] * 5 * waits
+    assert [seconds for seconds in slept if seconds] == [RETRY_S] * 5 * waits
     assert len(caplog.messages) == int(logged)
 
 

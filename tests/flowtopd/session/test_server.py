@@ -329,7 +329,7 @@ def test_who_asks_too_fast_is_read_slowly_and_gets_the_newest_answer(tmp_path: P
         answer = await good.hear()
         assert isinstance(answer, Snapshot)
         assert answer.tag == 7
-        tags = []
+        tags: list[int] = []
         while not tags or tags[-1] != most - 1:
             answer = await fast.hear()
             assert isinstance(answer, Snapshot)

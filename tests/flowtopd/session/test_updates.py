@@ -23,6 +23,7 @@ from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
 from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Progress, Right, Update, Welcome
 from testbed.daemon import ROOT
+from testbed.users import reachable
 from tests.flowtopd.session.acting import no_acts
 
 WAIT_S = 10
@@ -291,8 +292,8 @@ def test_a_session_of_a_stranger_gets_one_error_and_is_closed(tmp_path: Path) ->
         jobs = Jobs()
         path = tmp_path / "sock"
         async with serving(path, jobs):
-            for place in (path, *path.parents[:3]):
-                place.chmod(0o777)
+            path.chmod(0o666)
+            reachable(path)
             program = CALLER.replace("while sock", "sock.sendall(bytes.fromhex(sys.argv[4]))\nwhile sock").replace(
                 "sock.recv(4096):\n    pass", "(data := sock.recv(4096)):\n    print(data.hex())"
             )
