@@ -8,7 +8,7 @@ Rules: memory and log are bounded whatever comes: MOST kinds are told apart, all
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,8 +34,20 @@ class Complaints:
         self._clock = clock
         self._said: dict[_Kind, _Said] = {}
 
-    def say(self, level: int, uid: int, reason: str, line: str, *, error: BaseException | None = None) -> None:
-        """Log a line about this user, or count it where the like was said lately. `error`: a bug of ours."""
+    def say(
+        self,
+        level: int,
+        uid: int,
+        reason: str,
+        line: str,
+        *,
+        error: BaseException | None = None,
+        fields: Mapping[str, object] | None = None,
+    ) -> None:
+        """Log a line about this user, or count it where the like was said lately.
+
+        `error`: a bug of ours. `fields`: for a log that has such.
+        """
         now_s = self._clock()
         kind = self._kind(uid, reason, now_s)
         said = self._said.get(kind)
@@ -44,7 +56,7 @@ class Complaints:
             return
         more = f" (and {said.left_out} more since the last time)" if said is not None and said.left_out else ""
         self._said[kind] = _Said(now_s + EVERY_S)
-        self._log.log(level, "%s%s", line, more, exc_info=error)
+        self._log.log(level, "%s%s", line, more, exc_info=error, extra=fields)
 
     def _kind(self, uid: int, reason: str, now_s: float) -> _Kind:
         if (uid, reason) not in self._said and len(self._said) >= MOST:

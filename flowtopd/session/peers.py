@@ -79,14 +79,14 @@ class Standing(Enum):
 
 
 class Policy:
-    """Which groups may what. Without `admin_group` only root may act; with `acting` off not even root."""
+    """Which groups may what. Of "" there are no members. With `acting` off nobody may act, not even root."""
 
     def __init__(
         self, group: str, admin_group: str = "", *, acting: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.group = group
-        self._admin_group = admin_group
-        self._rights = {Right.UPDATE: group} | ({Right.ACT: admin_group} if acting else {})
+        self.admin_group = admin_group
+        self._acting = acting
         self._clock = clock
         self._known: dict[str, tuple[float, int | None]] = {}
 
@@ -94,11 +94,12 @@ class Policy:
         """Tell what kind of peer this is."""
         if _is_root(who):
             return Standing.ROOT
-        return Standing.MEMBER if self._is_in(who, (self.group, self._admin_group)) else Standing.OUTSIDER
+        return Standing.MEMBER if self._is_in(who, (self.group, self.admin_group)) else Standing.OUTSIDER
 
     def rights(self, who: Peer) -> tuple[Right, ...]:
         """Tell what this peer may do beyond looking."""
-        return tuple(right for right, group in self._rights.items() if _is_root(who) or self._is_in(who, (group,)))
+        groups = {Right.UPDATE: self.group} | ({Right.ACT: self.admin_group} if self._acting else {})
+        return tuple(right for right, group in groups.items() if _is_root(who) or self._is_in(who, (group,)))
 
     def _is_in(self, who: Peer, groups: Collection[str]) -> bool:
         return any(self._gid(group) in who.groups for group in groups)

@@ -69,6 +69,15 @@ class Server:
         self._host = socket.gethostname() if host is None else host
         self._seek = seek
 
+    @property
+    def admin_group(self) -> str:
+        """Whose members may act on flows. It may be set at any time, for those who come after."""
+        return self._policy.admin_group
+
+    @admin_group.setter
+    def admin_group(self, group: str) -> None:
+        self._policy.admin_group = group
+
     async def serve(self, listener: socket.socket) -> None:
         """Serve everybody who connects, until cancelled. Sessions end with it; the socket stays open."""
         async with asyncio.TaskGroup() as sessions:

@@ -4,13 +4,18 @@
     /run     …                                                         ├ so that nobody else can rename what is below
     /run/flowtop   owned by root or us, and writable by nobody else    ┘ and so that nobody else makes, or takes, names
 
-Whoever can write to the directory of the socket can put another socket there, and viewers talk to that one.
+Whoever can write to the directory of the socket can put another socket there, and viewers talk to that one. Where the
+daemon has a user of its own, `flowtop`, its directory is that user's, and root takes it for one of its own.
 """
 
+import contextlib
 import os
+import pwd
 import stat
 from pathlib import Path
 from typing import Final
+
+SERVICE_USER: Final = "flowtop"
 
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -35,7 +40,7 @@ def check_directory(path: Path, status: os.stat_result | None = None) -> None:
 
 
 def _check(path: Path, status: os.stat_result, *, sticky: bool) -> None:
-    if status.st_uid not in {0, os.geteuid()} and not _is_nobody_of_ours(status.st_uid):
+    if status.st_uid not in {0, os.geteuid()} and not _is_the_services(status.st_uid):
         raise UnsafeDirectoryError(
             f"{path} belongs to uid {status.st_uid}, who could put another socket there",
             "choose a directory of root's with --runtime-dir and --socket",
@@ -47,8 +52,11 @@ def _check(path: Path, status: os.stat_result, *, sticky: bool) -> None:
         )
 
 
-def _is_nobody_of_ours(uid: int) -> bool:
-    """Whether this is the owner of what belongs to the host, seen from a user namespace without that user."""
-    if uid != int(Path("/proc/sys/kernel/overflowuid").read_text()):
+def _is_the_services(uid: int) -> bool:
+    """Whether this is the daemon's own user, or the owner of what belongs to the host, seen from a user namespace."""
+    with contextlib.suppress(KeyError):
+        if pwd.getpwnam(SERVICE_USER).pw_uid == uid:
+            return True
+    if uid != int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii")):
         return False
-    return Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
+    return Path("/proc/self/uid_map").read_text(encoding="ascii").split() != ["0", "0", "4294967295"]

@@ -377,7 +377,7 @@ REFUSES = {
 
 def framed(values: dict[str, Any]) -> bytes:
     body = msgpack.packb(values)
-    return struct.pack(">I", len(body)) + body
+    return bytes(struct.pack(">I", len(body)) + body)
 
 
 @pytest.mark.parametrize(

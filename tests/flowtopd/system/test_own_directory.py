@@ -1,10 +1,12 @@
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from flowtopd.system import own_directory
 from flowtopd.system.own_directory import UnsafeDirectoryError, check_directory
 from testbed.daemon import ROOT
 
@@ -49,6 +51,15 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, whose: str) -> 
     os.chown(place / (".." if whose == "." else "."), STRANGER, STRANGER)
     with pytest.raises(UnsafeDirectoryError, match=f"belongs to uid {STRANGER}"):
         check_directory(place)
+
+
+@pytest.mark.kernel
+def test_the_directory_of_the_daemons_user_is_roots_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`flowtopd --restore` of root, after a daemon with a user of its own was killed."""
+    user = pwd.getpwuid(1)
+    monkeypatch.setattr(own_directory, "SERVICE_USER", user.pw_name)
+    os.chown(tmp_path, user.pw_uid, user.pw_gid)
+    check_directory(tmp_path)
 
 
 @pytest.mark.kernel

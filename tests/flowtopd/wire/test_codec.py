@@ -14,6 +14,7 @@ from flowtopd.wire.errors import ErrorCode, LocalProtocolError, RemoteProtocolEr
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
     DaemonMessage,
     Delete,
     Detail,
