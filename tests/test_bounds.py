@@ -102,7 +102,7 @@ def test_the_next_viewer_is_told_busy_in_one_line_on_the_screen_and_in_a_pipe_an
         assert isinstance(heard(first), Welcome)
         done = as_user(daemon, BOB, "--once", "--json", groups=(GID,))
         assert (done.returncode, done.stdout) == (1, "")
-        line = "the daemon refused: 1 viewers are connected, and no more are accepted"
+        line = "the daemon refused: all 1 places for viewers are taken"
         assert done.stderr.splitlines() == [f"flowtop: {line}", "flowtop: close another viewer first"]
         with contextlib.ExitStack() as stack:
             for _ in range(RESERVED):

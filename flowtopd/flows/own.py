@@ -20,7 +20,6 @@ from flowtopd.flows.index import KeyIndex
 from flowtopd.flows.snapshot import Columns, Snapshot
 
 Rows = NDArray[np.intp]
-Ids = NDArray[np.int32]
 
 OVERFLOW_UID: Final = 65534
 """Who is not in this user namespace has this uid, whoever it is (kernel/user_namespace.c). No flow is theirs."""
@@ -99,15 +98,19 @@ def _compacted(dimensions: Dimensions, tables: Sequence[Columns]) -> Dimensions:
     return Dimensions(addresses, **records)
 
 
-def _renumber(tables: Sequence[Columns], names: Sequence[str]) -> Ids:
+def _renumber(tables: Sequence[Columns], names: Sequence[str]) -> Rows:
     """Number what these columns hold anew, in the same order; return what each number has been. 0 stays 0."""
     held = [columns[name] for columns in tables for name in names]
-    used = np.unique(np.concatenate([np.zeros(1, np.int32), *held]))
+    is_used = np.zeros(1 + max(int(column.max(initial=0)) for column in held), np.bool_)
+    is_used[0] = True
+    for column in held:
+        is_used[column] = True
+    became = np.cumsum(is_used, dtype=np.int32) - np.int32(1)
     for columns in tables:
         for name in names:
-            columns[name] = np.searchsorted(used, columns[name]).astype(np.int32)
-    return used
+            columns[name] = became[columns[name]]
+    return np.flatnonzero(is_used)
 
 
-def _picked(records: Sequence[Any], used: Ids) -> tuple[Any, ...]:
+def _picked(records: Sequence[Any], used: Rows) -> tuple[Any, ...]:
     return tuple(records[number] for number in used.tolist())

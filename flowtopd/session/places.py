@@ -43,13 +43,14 @@ class Places:
         """Give a place to one that was silent. Raises RemoteProtocolError when there is none for it."""
         taken, half = self._seated.total(), (self._most + 1) // 2
         if taken >= self._most + (RESERVED if standing is Standing.ROOT else 0):
-            raise RemoteProtocolError(ErrorCode.BUSY, f"{taken} viewers are connected, and no more are accepted")
+            raise RemoteProtocolError(ErrorCode.BUSY, f"all {taken} places for viewers are taken")
         if standing is not Standing.ROOT and self._seated[uid] >= half:
-            raise RemoteProtocolError(ErrorCode.BUSY, f"uid {uid} has {half} viewers, and no more are accepted of it")
-        if standing is Standing.OUTSIDER and self._outsiders >= half:
             raise RemoteProtocolError(
-                ErrorCode.BUSY, f"{half} viewers are connected from outside of the group, and no more are accepted"
+                ErrorCode.BUSY, f"uid {uid} has {half} of the places for viewers and gets no more"
             )
+        if standing is Standing.OUTSIDER and self._outsiders >= half:
+            what = f"who is not in the group shares {half} places for viewers, and all are taken"
+            raise RemoteProtocolError(ErrorCode.BUSY, what)
         self.hush(uid)
         self._seated[uid] += 1
         self._outsiders += standing is Standing.OUTSIDER

@@ -26,12 +26,12 @@ def refused(places: Places, uid: int, standing: Standing, says: str) -> None:
 def test_there_are_so_many_places_and_a_few_more_for_root() -> None:
     places = Places(8)
     guests = [seated(places, 1000 + number, MEMBER) for number in range(8)]
-    refused(places, 2000, MEMBER, "^8 viewers are connected, and no more are accepted$")
+    refused(places, 2000, MEMBER, "^all 8 places for viewers are taken$")
     guests += [seated(places, 0, ROOT) for _ in range(RESERVED)]
-    refused(places, 0, ROOT, "^12 viewers are connected, and no more are accepted$")
+    refused(places, 0, ROOT, "^all 12 places for viewers are taken$")
     for guest in guests[-RESERVED:]:
         guest.leave()
-    refused(places, 2000, MEMBER, "^8 viewers")
+    refused(places, 2000, MEMBER, "^all 8 places")
     guests[0].leave()
     seated(places, 2000, MEMBER)
 
@@ -40,14 +40,14 @@ def test_one_user_has_half_of_the_places_at_most() -> None:
     places = Places(8)
     for _ in range(4):
         seated(places, 1000, MEMBER)
-    refused(places, 1000, MEMBER, "^uid 1000 has 4 viewers, and no more are accepted of it$")
+    refused(places, 1000, MEMBER, "^uid 1000 has 4 of the places for viewers and gets no more$")
     seated(places, 1001, MEMBER)
 
 
 def test_all_outsiders_together_have_half_of_the_places_at_most() -> None:
     places = Places(8)
     guests = [seated(places, 1000 + number, OUTSIDER) for number in range(4)]
-    refused(places, 2000, OUTSIDER, "^4 viewers are connected from outside of the group")
+    refused(places, 2000, OUTSIDER, "^who is not in the group shares 4 places")
     for number in range(4):
         seated(places, 3000 + number, MEMBER)
     guests[0].leave()
@@ -58,7 +58,7 @@ def test_a_single_place_is_for_anybody() -> None:
     for standing in (MEMBER, OUTSIDER):
         places = Places(1)
         seated(places, 1000, standing)
-        refused(places, 1001, standing, "^1 viewers are connected")
+        refused(places, 1001, standing, "^all 1 places for viewers are taken$")
         seated(places, 0, ROOT)
 
 

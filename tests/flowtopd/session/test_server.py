@@ -263,7 +263,7 @@ def test_who_comes_when_all_places_are_taken_is_told_so_and_the_others_go_on(tmp
         for _ in range(50):
             late = await made.peer()
             late.say(Hello(PROTOCOL_VERSION), Query())
-            assert await late.hear() == Error(ErrorCode.BUSY, "6 viewers are connected, and no more are accepted")
+            assert await late.hear() == Error(ErrorCode.BUSY, "all 6 places for viewers are taken")
             with contextlib.suppress(ConnectionResetError):
                 assert await late.hear() is None
         assert made.hub.viewers == 6
