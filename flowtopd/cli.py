@@ -20,6 +20,7 @@ from flowtopd.config_check import check
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
+from flowtopd.system.own_directory import UnsafeDirectoryError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
@@ -122,6 +123,8 @@ def _restore(runtime_dir: Path) -> int:
         outcome = restore(runtime_dir)
     except AlreadyRunningError as error:
         _die(CANNOT, str(error), hint="it puts them back itself when it ends")
+    except UnsafeDirectoryError as error:
+        _die(CANNOT, str(error), hint=error.hint)
     except OSError as error:
         _die(CANNOT, f"{runtime_dir}: {error.strerror or error}")
     for line in outcome.lines:
@@ -164,6 +167,8 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         _die(CANNOT, str(error), hint="viewers join it with: flowtop")
     except SocketInUseError as error:
         _die(CANNOT, str(error))
+    except UnsafeDirectoryError as error:
+        _die(CANNOT, str(error), hint=error.hint)
     except FileExistsError as error:
         _die(CANNOT, f"{error.filename} is there already", hint="a recording is never written over")
     except PermissionError as error:

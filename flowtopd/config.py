@@ -22,6 +22,9 @@ from flowtopd.toml_lines import Lines, syntax_error
 
 DEFAULT_PATH: Final = Path("/etc/flowtop/flowtopd.toml")
 
+MOST_VIEWERS: Final = 1000
+"""As many as `[daemon] max_viewers` allows: each has a file descriptor, and may hold a tick."""
+
 
 class SysctlMode(StrEnum):
     """What to do with `nf_conntrack_acct` and `nf_conntrack_timestamp`."""
@@ -39,6 +42,8 @@ class Others(StrEnum):
 
     DENY = "deny"
     """they cannot connect"""
+    OWN = "own"
+    """they see the flows of their own processes alone"""
 
 
 class LogLevel(StrEnum):
@@ -81,12 +86,20 @@ class Access:
     `group`, too. Empty: root alone."""
 
 
+class Viewers(int):
+    """A number of viewers, 1 to 1000."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """The process itself."""
 
     log_level: LogLevel = LogLevel.INFO
     """The least important messages that are logged."""
+    max_viewers: Viewers = field(default=Viewers(64))
+    """How many viewers may be connected at once, 1 to 1000; root has a few places more."""
 
 
 class Seconds(int):
@@ -148,8 +161,12 @@ class Config:
     daemon: Daemon = field(default_factory=Daemon)
 
 
-_NOT_YET: Final = {("access", "others", "own"): '"own" is not supported yet, only "deny"'}
-"""Values that are planned, so that a reader of the design gets a better answer than a list of the others."""
+_RANGES: Final[dict[type[int], tuple[str, int, int]]] = {
+    Seconds: ("whole seconds", 0, 3600),
+    Interval: ("whole seconds", 1, 3600),
+    Viewers: ("a whole number", 1, MOST_VIEWERS),
+}
+"""Of numbers with limits: what they are, the least and the most."""
 
 
 class ConfigError(Exception):
@@ -236,8 +253,6 @@ def _section(kind: type[Any], section: str, table: Mapping[str, Any], mistakes: 
         place = (section, key)
         if key not in hints:
             mistakes.add(place, _unknown_key(key, hints))
-        elif isinstance(value, str) and (planned := _NOT_YET.get((*place, value))):
-            mistakes.add(place, planned)
         else:
             try:
                 checked[key] = _check_for(hints[key])(value)
@@ -259,8 +274,8 @@ def _check_for(hint: Any) -> Callable[[Any], Any]:
         return lambda value: NameOrNone(_same_type(value, str, "a text"))
     if hint is Path:
         return _path
-    if hint in {Seconds, Interval}:
-        return lambda value: _seconds(value, hint, 1 if hint is Interval else 0)
+    if hint in _RANGES:
+        return lambda value: _in_range(value, hint)
     if hint is int:
         return lambda value: _same_type(value, int, "a whole number")
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -278,9 +293,10 @@ def _same_type(value: Any, kind: type, wanted: str) -> Any:
     return value
 
 
-def _seconds(value: Any, kind: type[Seconds], least: int) -> Seconds:
-    if type(value) is not int or not least <= value <= 3600:
-        raise ValueError(f"whole seconds, {least} to 3600")
+def _in_range(value: Any, kind: type[int]) -> int:
+    what, least, most = _RANGES[kind]
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{what}, {least} to {most}")
     return kind(value)
 
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowtopd.collector import Collector
-from flowtopd.config import Config, SysctlMode
+from flowtopd.config import Config, Others, SysctlMode
 from flowtopd.enrich import services
 from flowtopd.enrich.directory import Directory
 from flowtopd.enrich.geoip.places import SYSTEM_DIRECTORIES, Places
@@ -60,13 +60,15 @@ from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.replay.player import Player
 from flowtopd.replay.recorder import recorder
-from flowtopd.session.access import listen, remove
+from flowtopd.session.access import listening
 from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
 from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.memory import settle
+from flowtopd.system.open_files import raise_open_files
+from flowtopd.system.own_directory import check_directory
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
@@ -107,6 +109,7 @@ def run(config: Config, place: Place, program: str) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settle()
+    raise_open_files()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _host(config, place) as sysctls, _listener(config, place) as sockets:
         asyncio.run(_run(config, sysctls, sockets, place, program))
@@ -115,6 +118,7 @@ def run(config: Config, place: Place, program: str) -> None:
 def replay(config: Config, place: Place, program: str, recording: Recording, *, speed: float, loop: bool) -> None:
     """Show a recording as if it were now, until a signal comes or the only viewer leaves. Raises as `run`."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    raise_open_files()
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     with _listener(config, place) as sockets:
         asyncio.run(_replay(config, place, program, recording, sockets, speed=speed, loop=loop))
@@ -162,13 +166,11 @@ def _listener(config: Config, place: Place) -> Iterator[socket.socket]:
         with socket.socket(fileno=place.viewer_fd) as connected:
             yield connected
         return
-    listener, problem = listen(place.socket, config.access.group)
-    _warn((problem,) if problem else ())
-    try:
-        with listener:
-            yield listener
-    finally:
-        remove(place.socket)
+    check_directory(place.socket.parent)
+    for_all = config.access.others is Others.OWN
+    with listening(place.socket, config.access.group, for_all=for_all) as (listener, problem):
+        _warn((problem,) if problem else ())
+        yield listener
 
 
 def _warn(lines: tuple[str, ...]) -> None:
@@ -192,8 +194,17 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         if place.record is not None:
             about = About(socket.gethostname(), program, time.time())
             recording = files.enter_context(recorder(place.record, about))
-        group, admin_group = config.access.group, config.access.admin_group
-        server = Server(hub, program, pipeline.want_names, updates, group, acts=acts, admin_group=admin_group)
+        server = Server(
+            hub,
+            program,
+            pipeline.want_names,
+            updates,
+            config.access.group,
+            acts=acts,
+            admin_group=config.access.admin_group,
+            others=config.access.others,
+            max_viewers=config.daemon.max_viewers,
+        )
         for executor in (reader, thread, *((writer,) if recording else ())):
             executor.submit(int).result()
         collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)
@@ -240,6 +251,7 @@ async def _replay(
             lambda _addresses: None,  # the names of then are in the recording
             updates,
             config.access.group,
+            max_viewers=config.daemon.max_viewers,  # others are denied: users of a recording are not those of this host
             host=recording.about.host,
             seek=player.seek,
         )

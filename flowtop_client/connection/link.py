@@ -12,17 +12,20 @@ An update may be asked for in place of the first query.
 Rules:
 - Reconnecting waits 0.1 s, then twice as long each time, up to 2 s, for ever. A connection that was handed over
   (a private daemon's) cannot come back: its Down is the last event.
+- A daemon that is neither root's nor this user's is believed only in a directory of its own (`trust`).
 - Memory is bounded at both sides: a frame has a limit, and while the daemon does not read, only the newest message
   of each kind waits.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from flowtop_client.connection.trust import distrust
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
@@ -43,12 +46,17 @@ from flowtopd.wire.messages import (
     Update,
     ViewerMessage,
     Welcome,
+    Whose,
 )
 
 _CHUNK: Final = 256 * 1024
 _UNSENT_LIMIT: Final = 64 * 1024
 _ANSWER_S: Final = 10.0
 """A daemon that says nothing for so long after a hello is as good as gone; it answers before its first tick."""
+
+_QUEUE_S: Final = 5.0
+_QUEUE_POLL_S: Final = 0.02
+"""How long to stand in line where too many connect at once, and how often to try: the kernel does not tell."""
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
@@ -74,6 +82,7 @@ class Up:
     host: str
     server: str
     may: tuple[str, ...] = ()
+    whose: Whose = Whose.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,23 @@ def check_version(welcome: Welcome) -> None:
     if welcome.version > PROTOCOL_VERSION:
         raise Unavailable(f"{viewer} is older than {daemon}", "update flowtop")
     raise Unavailable(f"{daemon} is older than {viewer}", "update flowtopd, then `systemctl restart flowtopd`")
+
+
+async def _connected(sock: socket.socket, path: str) -> None:
+    """Connect a socket that does not block. Raises OSError."""
+    # a Unix socket connects at once, or is told EAGAIN where the queue is full, and then there is nothing to wait on:
+    # asyncio's sock_connect takes that for a connection
+    try:
+        async with asyncio.timeout(_QUEUE_S):
+            while True:
+                try:
+                    sock.connect(path)
+                except BlockingIOError:
+                    await asyncio.sleep(_QUEUE_POLL_S)
+                else:
+                    return
+    except TimeoutError:
+        raise OSError(errno.EAGAIN, "too many others are connecting") from None
 
 
 class _Session:
@@ -221,7 +247,7 @@ class Connection:
             await session.close()
             raise
         self._session = session
-        return Up(welcome.host, welcome.server, welcome.may)
+        return Up(welcome.host, welcome.server, welcome.may, welcome.whose)
 
     async def _connect(self) -> socket.socket:
         if isinstance(self._target, socket.socket):
@@ -230,12 +256,15 @@ class Connection:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
-            await asyncio.get_running_loop().sock_connect(sock, self._target)
+            await _connected(sock, self._target)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
                 raise refusal(error, self._target) from None
             raise
+        if doubt := distrust(sock, self._target):
+            sock.close()
+            raise Unavailable(doubt, "it may be somebody's who wants to be taken for the daemon")
         return sock
 
     def ask(self, query: Query) -> None:

@@ -45,7 +45,7 @@ from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.problems import problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, Mode, ProtocolGroup, ViewState
 from flowtopd.wire.filter_parser import MANUAL
-from flowtopd.wire.messages import Family, Right, Snapshot, View
+from flowtopd.wire.messages import Family, Right, Snapshot, View, Whose
 
 TABS: Final = tuple(view.value.capitalize() for view in VIEWS)
 """Every tab's title in order."""
@@ -224,7 +224,8 @@ def _numbers(state: ViewState, snapshot: Snapshot) -> tuple[Line, Line, Line, Li
     down = rate_with_unit(totals.reply_rate, bits=state.bits)
     rates = joined([_labelled("→", up), _labelled("←", down)])
     shown = "shown" if snapshot.view is View.FLOWS else snapshot.view.value
-    return _labelled("flows", count(status.flows)), limit, _labelled(shown, count(status.matched)), rates
+    whose = "your flows" if state.whose is Whose.OWN else "flows"
+    return _labelled(whose, count(status.flows)), limit, _labelled(shown, count(status.matched)), rates
 
 
 def _second(state: ViewState, width: int, now: float) -> Line:
@@ -250,7 +251,9 @@ def _pace(state: ViewState) -> Line:
     if state.snapshot is None:
         return EMPTY
     status = state.snapshot.status
-    parts = [f"every {seconds(state.interval)}", f"tick {seconds(status.tick_seconds)}"]
+    parts = [f"every {seconds(state.interval)}"]
+    if state.whose is Whose.ALL:  # how long it takes with the flows of others nobody else is told
+        parts.append(f"tick {seconds(status.tick_seconds)}")
     parts.append("1 viewer" if status.viewers == 1 else f"{status.viewers} viewers")
     if status.events_lost:
         parts.append(f"{count(status.events_lost)} events lost")

@@ -21,7 +21,7 @@ from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, s
 from flowtop_client.view_state.tabs import Move, to_neighbour, to_view, unfiltered
 from flowtop_client.view_state.text_input import Edit
 from flowtop_client.view_state.theme import next_theme
-from flowtopd.wire.messages import MEANS_S, Snapshot
+from flowtopd.wire.messages import MEANS_S, Snapshot, Whose
 
 TREND: Final = 600
 """Samples of the line that are kept."""
@@ -302,9 +302,9 @@ def _with_trend(state: ViewState, snapshot: Snapshot) -> ViewState:
     return replace(state, trend=tuple((kept + news)[-TREND:]))
 
 
-def connected(state: ViewState, host: str, may: tuple[str, ...] = ()) -> ViewState:
-    """A daemon answered, and lets this viewer do so much."""
-    return changed(state, host=host, may=may, trouble="")
+def connected(state: ViewState, host: str, may: tuple[str, ...] = (), whose: Whose = Whose.ALL) -> ViewState:
+    """A daemon answered, lets this viewer do so much, and shows it so much."""
+    return changed(state, host=host, may=may, whose=whose, trouble="")
 
 
 def heard(state: ViewState, now: float) -> ViewState:

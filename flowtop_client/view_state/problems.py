@@ -4,7 +4,7 @@ from typing import Final
 
 from flowtop_client.humanize import clean, count, seconds
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, Snapshot
+from flowtopd.wire.messages import Family, Snapshot, Whose
 
 RESET_SHOWN_S: Final = 60.0
 """How long a counter reset is mentioned."""
@@ -73,6 +73,11 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
             return (
                 "The kernel tracks no connections here: no firewall rule asks it to.",
                 "`flowtopd --activate` adds a rule that tracks and drops nothing.",
+            )
+        if state.whose is Whose.OWN:
+            return (
+                "None of the connections is yours, and others you may not see.",
+                "`sudo usermod -aG flowtop $USER`, then log in again: the group sees all.",
             )
         return ("The kernel's table holds no connection yet.",)
     if not state.protocols:

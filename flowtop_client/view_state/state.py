@@ -33,7 +33,7 @@ from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, SORT_SUMS, Kind
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Either, FilterSyntaxError
-from flowtopd.wire.messages import Delete, Family, Kill, Query, Seek, Snapshot, View
+from flowtopd.wire.messages import Delete, Family, Kill, Query, Seek, Snapshot, View, Whose
 
 WINDOW_STEP: Final = 32
 """The window's height is three times the page, rounded up to this, so that a small resize needs no new query."""
@@ -171,6 +171,7 @@ class ViewState:
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
     may: tuple[str, ...] = ()
+    whose: Whose = Whose.ALL
     """The rights of this viewer."""
     plain: bool = False
     """Whether the terminal can write nothing but ASCII."""

@@ -5,13 +5,12 @@
 
 Rules: there is one thread, so that nothing is done by two at once. A session has one act under way, and all together
 `MOST`; what is more is refused, not queued. An act that has begun is finished when the viewer leaves. Every act is
-logged with who wanted it and the flow; so is a refusal, of each peer the first.
+logged with who wanted it and the flow; so is a refusal, once a minute for each user (`complaints`).
 """
 
 import asyncio
 import logging
 import signal
-from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,15 +21,13 @@ import numpy as np
 
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.rows import render, row_of
-from flowtopd.session.access import Peer
+from flowtopd.session.complaints import Complaints
+from flowtopd.session.peers import Peer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.messages import Delete, Done, Error, Kill, Right
 
 MOST: Final = 16
 """Acts under way: each takes milliseconds."""
-
-_REMEMBERED: Final = 256
-"""Peers whose refusal was logged."""
 
 Act = Callable[[Snapshot, int], str]
 """Ends the flow in this row. Returns in words what it did, or raises OSError whose `strerror` says why it cannot."""
@@ -49,7 +46,7 @@ class Acts:
         self._end = end
         self._thread = ThreadPoolExecutor(1, "act", initializer=_leave_signals)
         self._busy: set[Tell] = set()
-        self._refused: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        self._complaints = Complaints(log)
 
     def __enter__(self) -> Self:
         return self
@@ -87,12 +84,10 @@ class Acts:
             self._busy.add(tell)
             act = self._delete if isinstance(wanted, Delete) else self._end
             doing = asyncio.get_running_loop().run_in_executor(self._thread, act, snapshot, row)
-            doing.add_done_callback(partial(self._ended, f"{_who(who)}: {wanted.TYPE} {flow}", wanted.id, flow, tell))
+            doing.add_done_callback(partial(self._ended, f"{who}: {wanted.TYPE} {flow}", wanted.id, flow, tell))
 
     def _refuse(self, who: Peer, wanted: Delete | Kill, flow: str) -> None:
-        if (who.uid, who.pid) not in self._refused:
-            self._refused.append((who.uid, who.pid))
-            log.warning("%s: %s %s: denied", _who(who), wanted.TYPE, flow)
+        self._complaints.say(logging.WARNING, who.uid, "act", f"{who}: {wanted.TYPE} {flow}: denied")
         raise RemoteProtocolError(
             ErrorCode.DENIED, "only root and members of the admin group may delete entries and close connections"
         )
@@ -117,10 +112,6 @@ class Acts:
 def _leave_signals() -> None:
     """In the thread. These signals are the main thread's, also in the moments when that one blocks them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-
-
-def _who(peer: Peer) -> str:
-    return f"uid {peer.uid}, pid {peer.pid}"
 
 
 def _text(snapshot: Snapshot, row: int) -> str:

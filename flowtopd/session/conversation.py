@@ -50,6 +50,7 @@ from flowtopd.wire.messages import (
     Update,
     ViewerMessage,
     Welcome,
+    Whose,
 )
 
 ROWS_A_PART: Final = 500
@@ -76,7 +77,7 @@ _SURVIVABLE: Final = frozenset({ErrorCode.SORT, ErrorCode.FILTER})
 
 
 class Conversation:
-    """The state of one session."""
+    """The state of one session. `admit` is called at the hello; where no place is left, it raises."""
 
     def __init__(
         self,
@@ -86,10 +87,13 @@ class Conversation:
         may: Collection[Right] = (),
         *,
         seek: TakeSeek | None = None,
+        whose: Whose = Whose.ALL,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self._may = may
         self._seek = seek
-        self._welcome = Welcome(PROTOCOL_VERSION, server, host, tuple(may))
+        self._admit = admit
+        self._welcome = Welcome(PROTOCOL_VERSION, server, host, tuple(may), whose)
         self._want_names = want_names
         self._greeted = False
         self._pending: list[DaemonMessage] = []
@@ -162,6 +166,7 @@ class Conversation:
                 ErrorCode.VERSION,
                 f"the viewer speaks protocol {hello.version}, the daemon {PROTOCOL_VERSION}: the {older} is older",
             )
+        self._admit()
         self._greeted = True
         self._pending.append(self._welcome)
 

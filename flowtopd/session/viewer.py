@@ -6,18 +6,21 @@
     writing   wait to be woken ─▶ Conversation.answers with the newest tick ─▶ write, drain ─▶ again
 
 A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
-A viewer that breaks the protocol gets one `error` and is closed.
+A viewer that breaks the protocol gets one `error` and is closed. One that talks too fast is read more slowly: it waits,
+and the kernel holds what it says meanwhile.
 """
 
 import asyncio
 import contextlib
-import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
 from flowtopd.session.acts import Ask
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
+from flowtopd.session.own_hub import OwnHub
+from flowtopd.session.pacing import Bucket
 from flowtopd.session.updates import Updates
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -33,17 +36,19 @@ HELLO_S: Final = 10.0
 FAREWELL_S: Final = 2.0
 """How long a peer may take to read its last message."""
 
-log = logging.getLogger(__name__)
+Complain = Callable[[RemoteProtocolError], None]
+"""Told why a viewer is closed."""
 
 
 async def serve_viewer(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    hub: Hub,
+    hub: Hub | OwnHub,
     updates: Updates,
     conversation: Conversation,
     *,
     ask_act: Ask,
+    complain: Complain,
 ) -> None:
     """Talk to a viewer until it leaves, breaks the protocol, or this task is cancelled; then close the connection."""
     writer.transport.set_write_buffer_limits(high=WRITE_BUFFER)
@@ -70,7 +75,7 @@ async def serve_viewer(
             await _read(reader, hub, conversation, wake.set, received)
             writing.cancel()
     except* RemoteProtocolError as group:
-        await _say_goodbye(writer, group.exceptions[0])
+        await _say_goodbye(writer, group.exceptions[0], complain)
     except* ConnectionError:
         pass
     finally:
@@ -84,13 +89,14 @@ async def serve_viewer(
 
 async def _read(
     reader: asyncio.StreamReader,
-    hub: Hub,
+    hub: Hub | OwnHub,
     conversation: Conversation,
     wake: Callable[[], None],
     received: Callable[[], None],
 ) -> None:
     """Hear the viewer until it closes its end; call `received` after each message. Raises RemoteProtocolError."""
     frames = FrameReader(MAX_VIEWER_FRAME)
+    bucket = Bucket(time.monotonic)
     try:
         async with asyncio.timeout(HELLO_S) as silence:
             while data := await reader.read(MAX_VIEWER_FRAME):
@@ -101,11 +107,15 @@ async def _read(
                         silence.reschedule(None)
                         hub.join(wake)
                     received()
+                    if wait_s := bucket.take():
+                        await asyncio.sleep(wait_s)
     except TimeoutError:
         raise RemoteProtocolError(ErrorCode.STATE, f"no hello within {HELLO_S:.0f} s") from None
 
 
-async def _write(writer: asyncio.StreamWriter, hub: Hub, conversation: Conversation, wake: asyncio.Event) -> None:
+async def _write(
+    writer: asyncio.StreamWriter, hub: Hub | OwnHub, conversation: Conversation, wake: asyncio.Event
+) -> None:
     """Answer whenever something is due, as fast as the viewer reads."""
     while True:
         await wake.wait()
@@ -116,10 +126,10 @@ async def _write(writer: asyncio.StreamWriter, hub: Hub, conversation: Conversat
             await asyncio.sleep(0)  # drain does not yield while there is room; other viewers have their turn here
 
 
-async def _say_goodbye(writer: asyncio.StreamWriter, error: BaseException) -> None:
+async def _say_goodbye(writer: asyncio.StreamWriter, error: BaseException, complain: Complain) -> None:
     """Tell the viewer what it did wrong, if it listens."""
     assert isinstance(error, RemoteProtocolError)
-    log.info("viewer closed: %s: %s", error.code, ascii(error.message))
+    complain(error)
     with contextlib.suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
             writer.write(encode_daemon(Error(error.code, error.message, error.offset)))

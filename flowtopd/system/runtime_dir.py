@@ -7,6 +7,7 @@ Rules
   It is 0600, since anybody who can open a file can also lock it.
 - A file is written beside its name, synced, and renamed over it; then the directory is synced. After a
   crash there is the old file or the new one, never a part.
+- Nobody but root and the daemon's user can write to it: what is in it is believed (`own_directory`).
 - Files are opened relative to the directory and never through a symbolic link.
 """
 
@@ -17,6 +18,8 @@ import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from flowtopd.system.own_directory import check_directory
 
 DEFAULT_PATH: Final = Path("/run/flowtop")
 
@@ -51,7 +54,7 @@ def _make(path: Path) -> bool:
 class RuntimeDir:
     """The directory, made if it is missing, and locked by this process until `close`.
 
-    Raises AlreadyRunningError, or OSError where the directory cannot be made or opened.
+    Raises AlreadyRunningError, UnsafeDirectoryError, or OSError where the directory cannot be made or opened.
     """
 
     def __init__(self, path: Path = DEFAULT_PATH) -> None:
@@ -62,6 +65,7 @@ class RuntimeDir:
         try:
             if made:
                 os.fchmod(self._directory, 0o755)  # whatever the umask: viewers of the group must get through
+            check_directory(path, os.fstat(self._directory))
             self._lock = self._locked()
         except BaseException:
             os.close(self._directory)

@@ -2,6 +2,8 @@
 
 What comes in is checked against the annotations of the class: a missing, unknown or wrongly typed field
 raises RemoteProtocolError with the field's name. What goes out is ours and is not checked.
+Two versions must be able to tell each other that they are two: of a `hello` or `welcome` of another version nothing but
+the version is read, and of an `error` what is known of it.
 Only the annotations that `messages.py` uses are understood; a new one fails at import, not on the wire.
 """
 
@@ -16,6 +18,7 @@ import msgpack
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, frame
 from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
     DaemonMessage,
     Delete,
     Detail,
@@ -137,8 +140,31 @@ def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, An
     return {kind.TYPE: _parser(kind) for kind in kinds}
 
 
+def _greeting(kind: type[Hello | Welcome], parse: Callable[[dict[Any, Any]], Any]) -> Callable[[dict[Any, Any]], Any]:
+    def parse_version(values: dict[Any, Any]) -> Any:
+        version = values.get("version")
+        if type(version) is not int or version == PROTOCOL_VERSION:
+            return parse(values)
+        return Hello(version) if kind is Hello else Welcome(version, "", "")
+
+    return parse_version
+
+
+def _error(values: dict[Any, Any]) -> Any:
+    known = {name: value for name, value in values.items() if name in _ERROR_FIELDS}
+    if isinstance(known.get("code"), str) and known["code"] not in list(ErrorCode):
+        known["code"] = ErrorCode.INTERNAL
+    return _parse_error(known)
+
+
+_parse_error: Final = _parser(Error)
+_ERROR_FIELDS: Final = frozenset(field.name for field in dataclasses.fields(Error))
+
 _FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update, Seek))
 _FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Done, Progress, Error))
+_FROM_VIEWER[Hello.TYPE] = _greeting(Hello, _FROM_VIEWER[Hello.TYPE])
+_FROM_DAEMON[Welcome.TYPE] = _greeting(Welcome, _FROM_DAEMON[Welcome.TYPE])
+_FROM_DAEMON[Error.TYPE] = _error
 
 
 def _as_map(value: Any) -> dict[str, Any]:

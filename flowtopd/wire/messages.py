@@ -69,6 +69,14 @@ class Right(StrEnum):
     """Delete entries and close sockets."""
 
 
+class Whose(StrEnum):
+    """Whose flows a viewer is shown."""
+
+    ALL = "all"
+    OWN = "own"
+    """Those of its own user; every number is about them alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """First message of a viewer. `client` is free text for the daemon's log."""
@@ -161,7 +169,7 @@ class Seek:
 class Welcome:
     """The answer to a good `hello`. `server` is free text, `host` the name of the daemon's machine.
 
-    `may` are the `Right`s of this viewer: what it may not do it need not offer.
+    `may` are the `Right`s of this viewer: what it may not do it need not offer. `whose` flows it is shown.
     """
 
     TYPE: ClassVar = "welcome"
@@ -169,6 +177,7 @@ class Welcome:
     server: str
     host: str
     may: tuple[str, ...] = ()
+    whose: Whose = Whose.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,8 @@ class Status:
     """The state of the daemon and of the kernel's table.
 
     `flows`: entries in the table; `max`: its limit, None where it cannot be read; `matched`: rows of the query in all.
+    For a viewer that is shown only its own flows, `flows` and `viewers` count those of its user, `max` is None,
+    `events_lost` and `resets` are 0, and `tick_seconds` is half of `pace`.
     `accounting`, `timestamps`: the sysctls are on. `tracking`: whether the kernel tracks connections at all
     in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
     program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more

@@ -16,9 +16,11 @@ from flowtopd.config import (
     Interval,
     LogLevel,
     NameOrNone,
+    Others,
     Seconds,
     Secret,
     SysctlMode,
+    Viewers,
     load,
     parse,
 )
@@ -33,7 +35,7 @@ activate = true
 
 [access]
 group = "wheel"
-others = "deny"
+others = "own"
 admin_group = "adm"
 
 [geoip]
@@ -50,6 +52,7 @@ interval = 60
 
 [daemon]
 log_level = "debug"
+max_viewers = 8
 """
 
 
@@ -62,7 +65,7 @@ def test_an_empty_file_is_the_defaults() -> None:
 def test_every_key_is_read() -> None:
     assert parse(FULL, FILE) == Config(
         conntrack=Conntrack(sysctl=SysctlMode.KEEP, activate=True),
-        access=Access(group="wheel", admin_group=NameOrNone("adm")),
+        access=Access(group="wheel", others=Others.OWN, admin_group=NameOrNone("adm")),
         geoip=Geoip(
             files=(Path("/srv/City.mmdb"), Path("/srv/ASN.mmdb")),
             directory=Path("/srv/geoip"),
@@ -71,7 +74,7 @@ def test_every_key_is_read() -> None:
             license_key=Secret("secret"),
         ),
         history=History(closed=Seconds(0), always=True, interval=Interval(60)),
-        daemon=Daemon(log_level=LogLevel.DEBUG),
+        daemon=Daemon(log_level=LogLevel.DEBUG, max_viewers=Viewers(8)),
     )
 
 
@@ -87,7 +90,7 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[conntrak]\n", 1, "conntrak", "unknown section, did you mean conntrack?"),
         ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, geoip, history, daemon"),
         ("[conntrack]\n\nsysctls = 'keep'\n", 3, "conntrack.sysctls", "unknown key, did you mean sysctl?"),
-        ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level"),
+        ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level, max_viewers"),
         ("[history]\nclosed = -1\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got -1"),
         ("[history]\nclosed = 1.5\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got 1.5"),
         ("[history]\ninterval = 0\n", 2, "history.interval", "wants whole seconds, 1 to 3600, got 0"),
@@ -117,8 +120,10 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[access]\ngroup = ''\n", 2, "access.group", 'wants a text that is not empty, got ""'),
         ("[access]\nadmin_group = 7\n", 2, "access.admin_group", "wants a text, got 7"),
         ("[access]\ngroup = true\n", 2, "access.group", "wants a text that is not empty, got true"),
-        ("[access]\nothers = 'own'\n", 2, "access.others", '"own" is not supported yet, only "deny"'),
-        ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny", got "all"'),
+        ("[daemon]\nmax_viewers = 0\n", 2, "daemon.max_viewers", "wants a whole number, 1 to 1000, got 0"),
+        ("[daemon]\nmax_viewers = 1001\n", 2, "daemon.max_viewers", "wants a whole number, 1 to 1000, got 1001"),
+        ("[daemon]\nmax_viewers = true\n", 2, "daemon.max_viewers", "wants a whole number, 1 to 1000, got true"),
+        ("[access]\nothers = 'all'\n", 2, "access.others", 'wants "deny" or "own", got "all"'),
         ("access = 3\n", 1, "access", "wants to be a section, got 3"),
         ("[[access]]\n", 1, "access", "wants to be a section, got [{}]"),
         ("a = {b = 1}\n", 1, "a", "unknown section, known: conntrack, access, geoip, history, daemon"),

@@ -4,7 +4,9 @@
             ◀── ask ─── due: at once when a flow is new, then after 0.5, 1, 2, … seconds until the answer is final;
                          of a name every half a minute, because a program may have become another
 
-Rules: a flow that has a name keeps it when its process has exited since. An answer is for the flow that was meant: one
+Rules: a flow that has a name keeps it when its process has exited since, and never becomes another user's, unless that
+one has the very connection: who binds the port of a server that has gone must not be shown the flows that it had
+(`[access] others`). An answer is for the flow that was meant: one
 that began later and has the same key, because the kernel has used a slot again, is asked for anew. An answer that
 came before its flow was in a dump waits for some ticks. Nothing is asked for while a question waits.
 """
@@ -15,12 +17,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowtopd.enrich.draft import Draft, Rows
 from flowtopd.enrich.process.attribution import FLOW_COLUMNS, MORE_COLUMNS, Answers
 from flowtopd.enrich.process.events import Listening, Watcher
 from flowtopd.enrich.process.sockets import Port
-from flowtopd.flows.dimensions import Owner
+from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.interned import Interned
 from flowtopd.flows.names import TCP
 from flowtopd.netlink.nlmsg import Indices
@@ -118,13 +121,22 @@ class Ledger:
         answers, rows = answers.chosen(np.flatnonzero(meant)), rows[meant]
         owners = self.owners.ids(answers.owners)[answers.owner]
         # what was found while a process lived is not taken back
-        better = (owners > 0) | (draft["owner"][rows] == 0)
+        before = draft["owner"][rows]
+        better = (before == 0) | ((owners > 0) & (self._uids(before) == self._uids(owners)))
+        # who accepts a connection may be another user than who listens
+        better |= (owners > 0) & (answers.how == Attribution.EXACT) & (draft.flows["proto"][rows] == TCP)
         draft.write("owner", rows[better], owners[better])
         draft.write("attribution", rows[better], answers.how[better])
         settled = rows[answers.final]
         # not all of a busy host at once
         again_s = self._clock() + AGAIN_S + (draft.flows["key"][settled] & np.uint64(15))
         draft.write("due_s", settled, np.where(draft["owner"][settled] > 0, again_s, np.inf))
+
+    def _uids(self, owners: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The users of these owners, -1 where unknown."""
+        known, which = np.unique(owners, return_inverse=True)
+        uids = (self.owners.values[number].uid for number in known.tolist())
+        return np.fromiter((-1 if uid is None else uid for uid in uids), np.int64, len(known))[which]
 
     def _ask(self, draft: Draft) -> None:
         now = self._clock()

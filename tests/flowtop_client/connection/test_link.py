@@ -3,13 +3,16 @@
 import asyncio
 import errno
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
+from flowtop_client.connection import link
 from flowtop_client.connection.link import (
     LONGEST_WAIT_S,
     Connection,
@@ -20,6 +23,7 @@ from flowtop_client.connection.link import (
     Up,
     refusal,
 )
+from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
@@ -359,3 +363,87 @@ def test_waits_between_attempts_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch,
     asyncio.run(conversation())
     assert waits[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
     assert set(waits[5:]) == {LONGEST_WAIT_S}
+
+
+NEWER = {"type": "welcome", "version": PROTOCOL_VERSION + 1, "server": "flowtopd 9", "name": "router", "new": [1]}
+OLDER = {"type": "welcome", "version": PROTOCOL_VERSION - 1, "server": "flowtopd 0"}
+REFUSES = {
+    "type": "error",
+    "code": "version",
+    "message": "the viewer speaks protocol 1, the daemon 2: the viewer is older",
+    "advice": "of tomorrow",
+}
+
+
+def framed(values: dict[str, Any]) -> bytes:
+    body = msgpack.packb(values)
+    return bytes(struct.pack(">I", len(body)) + body)
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "hint"),
+    [
+        (NEWER, "this viewer (protocol 1) is older than the daemon (protocol 2)", "update flowtop"),
+        (OLDER, "the daemon (protocol 0) is older than this viewer (protocol 1)", "update flowtopd, then"),
+        (REFUSES, f"the daemon refused: {REFUSES['message']}", "update the older of flowtop and flowtopd"),
+        (
+            {"type": "error", "code": "busy", "message": "64 viewers are connected, and no more are accepted"},
+            "the daemon refused: 64 viewers are connected, and no more are accepted",
+            "close another viewer first",
+        ),
+    ],
+)
+def test_a_daemon_that_comes_back_and_refuses_is_tried_again_and_again_with_the_reason(
+    make_daemon: MakeDaemon, said: dict[str, Any], why: str, hint: str
+) -> None:
+    """After an upgrade, or where somebody else has taken the place. Messages of another version have other fields."""
+    daemon = make_daemon()
+
+    async def conversation() -> None:
+        async with talk(daemon.path) as (_, _, next_event):
+            await until(next_event, Snapshot)
+            daemon.close()
+            daemon._answer = sends(framed(said))
+            daemon.listen()
+            for _ in range(3):
+                down = await until(next_event, Down)
+                while "daemon listens" in down.why or "closed the connection" in down.why:
+                    down = await until(next_event, Down)
+                assert down.why == why
+                assert down.hint.startswith(hint)
+            daemon._answer = plain_answer
+            await until(next_event, Up)
+            await until(next_event, Snapshot)
+
+    asyncio.run(conversation())
+
+
+def test_where_many_connect_at_once_one_waits_in_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel says EAGAIN to a socket that does not block, and its SO_ERROR is 0."""
+    path = str(tmp_path / "sock")
+
+    async def conversation() -> None:
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+            listener.bind(path)
+            listener.listen(0)
+            first.connect(path)
+            connection = Connection(path, QUERY)
+            async with asyncio.TaskGroup() as tasks:
+                opening = tasks.create_task(connection.open())
+                await asyncio.sleep(3 * link._QUEUE_POLL_S)
+                assert not opening.done()
+                listener.accept()[0].close()
+                peer, _address = await asyncio.to_thread(listener.accept)
+                with peer:
+                    await asyncio.to_thread(peer.recv, 4096)
+                    peer.sendall(encode_daemon(Welcome(PROTOCOL_VERSION, "", "router")))
+                    assert (await opening).host == "router"
+            await connection.close()
+
+            monkeypatch.setattr(link, "_QUEUE_S", 0.05)
+            with socket.socket(socket.AF_UNIX) as second:
+                second.connect(path)
+                with pytest.raises(Unavailable, match=f"cannot connect to {path}: too many others are connecting"):
+                    await connection.open()
+
+    asyncio.run(conversation())

@@ -12,7 +12,7 @@ from flowtop_client.view_state.looking import detailed
 from flowtop_client.view_state.moves import MOVES, Action, fitted, lost, received
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtop_client.view_state.taping import begun, grown
-from flowtopd.wire.messages import Detail, Family, Replay, View
+from flowtopd.wire.messages import Detail, Family, Replay, View, Whose
 from tests.flowtop_client.scripted_daemon import flow, made_up
 from tests.flowtop_client.scripted_details import NATTED, detail_of
 from tests.flowtop_client.states import answer, with_rows
@@ -141,6 +141,13 @@ def test_the_header_counts_what_the_rows_are() -> None:
     state = grouped(View.COUNTRIES)
     assert "countries 5 " in drawn(state, 80, 24)[0]
     assert "countries 5 " in drawn(MOVES[Action.HOSTS](state), 80, 24)[0]  # the number is still that of countries
+
+
+def test_the_header_says_when_the_flows_are_those_of_the_own_user_and_not_how_long_all_took() -> None:
+    lines = drawn(busy(whose=Whose.OWN), 120, 30)
+    assert "your flows 239" in lines[0]
+    assert "tick" not in lines[1]
+    assert "tick" in drawn(busy(), 120, 30)[1]
 
 
 def test_the_footer_shows_the_filter_that_is_on_and_says_what_there_is_room_for() -> None:

@@ -7,7 +7,7 @@ from flowtop_client.view_state.moves import complained, heard, lost, received
 from flowtop_client.view_state.place import Crumb
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, Replay, View
+from flowtopd.wire.messages import Family, Replay, View, Whose
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -150,3 +150,9 @@ def test_a_recording_that_ends_before_it_should_says_why_at_its_end() -> None:
     replay = Replay(position=3.0, duration=3.0, speed=1.0, paused=False, ended=True, trouble="broken at byte 7")
     for shown, said in ((replay, ("broken at byte 7",)), (replace(replay, ended=False), ())):
         assert problems(replace(state, snapshot=replace(state.snapshot, replay=shown)), NOW) == said
+
+
+def test_who_sees_only_what_is_their_own_is_told_so_when_there_is_nothing() -> None:
+    state = seen(0, state=replace(ViewState(heard=NOW), whose=Whose.OWN), flows=0, matched=0, max=None)
+    assert empty_reason(state)[0] == "None of the connections is yours, and others you may not see."
+    assert "usermod -aG flowtop" in empty_reason(state)[1]

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from flowtopd.query.rows import flow_id
-from flowtopd.session.access import Peer
 from flowtopd.session.acts import MOST, Acts
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
+from flowtopd.session.peers import Peer
 from flowtopd.wire.codec import encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.messages import PROTOCOL_VERSION, Delete, Done, Error, Hello, Kill, Right

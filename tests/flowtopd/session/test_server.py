@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,8 @@ import pytest
 
 from flowtopd.session import viewer
 from flowtopd.session.hub import Hub
+from flowtopd.session.pacing import BURST, RATE
+from flowtopd.session.places import RESERVED, SILENT_EACH
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Tell, Updates
 from flowtopd.wire.codec import decode_daemon, encode_viewer
@@ -63,8 +66,11 @@ class NoUpdate:
         raise AssertionError
 
 
-def server(hub: Hub) -> Server:
-    return Server(hub, "flowtopd test", lambda _addresses: None, Updates(NoUpdate), "no-such-group", acts=no_acts())
+def server(hub: Hub, max_viewers: int = 64) -> Server:
+    updates = Updates(NoUpdate)
+    return Server(
+        hub, "flowtopd test", lambda _addresses: None, updates, "no-such", acts=no_acts(), max_viewers=max_viewers
+    )
 
 
 class Scene:
@@ -87,14 +93,14 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path, max_viewers: int = 64) -> AsyncIterator[Scene]:
     path = tmp_path / "sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(64)
         made = Scene(path)
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server(made.hub).serve(listener))
+            serving = tasks.create_task(server(made.hub, max_viewers).serve(listener))
             try:
                 yield made
             finally:
@@ -103,9 +109,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
                 serving.cancel()
 
 
-def played(tmp_path: Path, play: Callable[[Scene], Awaitable[None]]) -> None:
+def played(tmp_path: Path, play: Callable[[Scene], Awaitable[None]], max_viewers: int = 64) -> None:
     async def run() -> None:
-        async with scene(tmp_path) as made:
+        async with scene(tmp_path, max_viewers) as made:
             await play(made)
 
     asyncio.run(run())
@@ -242,3 +248,107 @@ def test_a_private_daemon_serves_one_connected_socket_until_it_closes() -> None:
         assert hub.viewers == 0
 
     asyncio.run(run())
+
+
+# more than there is room for
+
+
+def test_who_comes_when_all_places_are_taken_is_told_so_and_the_others_go_on(tmp_path: Path) -> None:
+    """Root has a few places more."""
+
+    async def play(made: Scene) -> None:
+        seated = [await made.peer() for _ in range(2 + RESERVED)]
+        for peer in seated:
+            await peer.greet()
+        for _ in range(50):
+            late = await made.peer()
+            late.say(Hello(PROTOCOL_VERSION), Query())
+            assert await late.hear() == Error(ErrorCode.BUSY, "all 6 places for viewers are taken")
+            with contextlib.suppress(ConnectionResetError):
+                assert await late.hear() is None
+        assert made.hub.viewers == 6
+        seated[0].writer.close()
+        await made.until(lambda: made.hub.viewers == 5)
+        await (await made.peer()).greet()
+
+    played(tmp_path, play, max_viewers=2)
+
+
+def test_connections_that_say_nothing_are_bounded(tmp_path: Path) -> None:
+    async def play(made: Scene) -> None:
+        silent = [await made.peer() for _ in range(SILENT_EACH + 10)]
+        heard = [await peer.hear() for peer in silent[SILENT_EACH:]]
+        assert heard == [Error(ErrorCode.BUSY, "too many connections say nothing")] * 10
+        for peer in silent:
+            peer.writer.close()
+        await made.until(lambda: len(asyncio.all_tasks()) < SILENT_EACH)
+        await (await made.peer()).greet()
+
+    played(tmp_path, play)
+
+
+@pytest.mark.parametrize("greeted", [False, True])
+@pytest.mark.parametrize("sent", [b"", b"\x00", b"\x00\x00\x01\x00half a frame"])
+def test_a_viewer_that_dies_in_the_middle_of_a_frame_leaves_its_place(
+    tmp_path: Path, sent: bytes, *, greeted: bool
+) -> None:
+    async def play(made: Scene) -> None:
+        for _ in range(20):
+            peer = await made.peer()
+            if greeted:
+                await peer.greet()
+            peer.writer.write(sent)
+            peer.writer.transport.abort()
+            await made.until(lambda: made.hub.viewers == 0)
+        await (await made.peer()).greet()
+
+    played(tmp_path, play, max_viewers=1)
+
+
+def test_a_viewer_that_has_closed_its_sending_half_is_gone(tmp_path: Path) -> None:
+    async def play(made: Scene) -> None:
+        peer = await made.peer()
+        await peer.greet()
+        peer.writer.write_eof()
+        assert await peer.hear() is None
+        await made.until(lambda: made.hub.viewers == 0)
+
+    played(tmp_path, play)
+
+
+def test_who_asks_too_fast_is_read_slowly_and_gets_the_newest_answer(tmp_path: Path) -> None:
+    async def play(made: Scene) -> None:
+        fast, good = await made.peer(), await made.peer()
+        for peer in (fast, good):
+            await peer.greet()
+        made.hub.publish(tick(Flow()), 1.0)
+        most = int(BURST) + 100
+        began_s = asyncio.get_running_loop().time()
+        fast.say(*(Query(tag=tag, interval=60) for tag in range(most)))
+        good.say(Query(tag=7, interval=60))
+        answer = await good.hear()
+        assert isinstance(answer, Snapshot)
+        assert answer.tag == 7
+        tags: list[int] = []
+        while not tags or tags[-1] != most - 1:
+            answer = await fast.hear()
+            assert isinstance(answer, Snapshot)
+            tags.append(answer.tag)
+        assert asyncio.get_running_loop().time() - began_s > 0.9 * 100 / RATE
+        assert tags == sorted(tags)
+
+    played(tmp_path, play)
+
+
+def test_broken_viewers_do_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "flowtopd")
+
+    async def play(made: Scene) -> None:
+        for _ in range(100):
+            peer = await made.peer()
+            peer.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            assert isinstance(await peer.hear(), Error)
+
+    played(tmp_path, play)
+    (line,) = caplog.messages
+    assert line.startswith(f"viewer of uid {os.geteuid()}, pid {os.getpid()} closed: too-large: ")

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import grp
-import os
 import socket
 import subprocess
 import sys
@@ -15,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flowtopd.session.access import Peer as Caller
-from flowtopd.session.access import may_change, peer
+from flowtopd.config import Others
 from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
@@ -26,10 +23,10 @@ from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
 from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Progress, Right, Update, Welcome
 from testbed.daemon import ROOT
+from testbed.users import reachable
 from tests.flowtopd.session.acting import no_acts
 
 WAIT_S = 10
-GROUP = grp.getgrgid(1)
 
 
 @dataclass
@@ -245,7 +242,9 @@ async def serving(path: Path, jobs: Jobs) -> AsyncIterator[Callable[[], Awaitabl
     with socket.socket(socket.AF_UNIX) as listener, Updates(jobs) as updates, no_acts() as acts:
         listener.bind(str(path))
         listener.listen(64)
-        server = Server(Hub(), "flowtopd test", lambda _addresses: None, updates, "no-such-group", acts=acts)
+        server = Server(
+            Hub(), "flowtopd test", lambda _addresses: None, updates, "no-such-group", acts=acts, others=Others.OWN
+        )
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(server.serve(listener))
             try:
@@ -286,45 +285,15 @@ while sock.recv(4096):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(
-    ("uid", "groups", "may"),
-    [("0", "", True), ("12345", "", False), ("12345", f"7,{GROUP.gr_gid}", True), ("12345", "7,8", False)],
-)
-def test_the_kernel_says_who_asks(tmp_path: Path, uid: str, groups: str, may: bool) -> None:
-    """Whoever may connect: here the socket is open to all."""
-
-    path = tmp_path / "sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        for place in (path, *path.parents[:3]):
-            place.chmod(0o777)
-        listener.listen()
-        argv = [sys.executable, "-c", CALLER, str(path), uid, groups]
-        with subprocess.Popen(argv, cwd=ROOT) as process:
-            connected, _ = listener.accept()
-            with connected:
-                who = peer(connected)
-                assert (who.pid, who.uid) == (process.pid, int(uid))
-                assert 12345 in who.groups
-                assert may_change(who, GROUP.gr_name) == may
-                assert may_change(who, "no-such-group") == (uid == "0")
-
-
-def test_the_daemons_own_user_may() -> None:
-    assert may_change(Caller(1, os.geteuid(), frozenset()), "no-such-group")
-    assert not may_change(Caller(1, 4242, frozenset({4242})), "no-such-group")
-
-
-@pytest.mark.kernel
 def test_a_session_of_a_stranger_gets_one_error_and_is_closed(tmp_path: Path) -> None:
-    """Over a socket that lets everybody in, as `others` may one day."""
+    """Over a socket that lets everybody in."""
 
     async def run() -> None:
         jobs = Jobs()
         path = tmp_path / "sock"
         async with serving(path, jobs):
-            for place in (path, *path.parents[:3]):
-                place.chmod(0o777)
+            path.chmod(0o666)
+            reachable(path)
             program = CALLER.replace("while sock", "sock.sendall(bytes.fromhex(sys.argv[4]))\nwhile sock").replace(
                 "sock.recv(4096):\n    pass", "(data := sock.recv(4096)):\n    print(data.hex())"
             )

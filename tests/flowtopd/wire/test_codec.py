@@ -14,6 +14,7 @@ from flowtopd.wire.errors import ErrorCode, LocalProtocolError, RemoteProtocolEr
 from flowtopd.wire.fields import FLOW_FIELD_NAMES
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
 from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
     DaemonMessage,
     Delete,
     Detail,
@@ -320,3 +321,16 @@ def test_mutated_messages_blame_the_peer(good: bytes, data: st.DataObject) -> No
         if not mutated:
             break
     only_the_peer_is_to_blame(bytes(mutated))
+
+
+@pytest.mark.parametrize("version", [PROTOCOL_VERSION + 1, PROTOCOL_VERSION - 1, 0, 1 << 40])
+def test_a_greeting_of_another_version_is_understood_whatever_else_it_says(version: int) -> None:
+    more = {"version": version, "client": 7, "never": {"heard": "of"}}
+    assert decode_viewer(msgpack.packb({"type": "hello"} | more)) == Hello(version)
+    assert decode_daemon(msgpack.packb({"type": "welcome"} | more)) == Welcome(version, "", "")
+
+
+def test_an_error_of_another_version_is_understood_as_far_as_it_is_known() -> None:
+    said = {"type": "error", "code": "tomorrow", "message": "the viewer is older", "advice": ["update"]}
+    assert decode_daemon(msgpack.packb(said)) == Error(ErrorCode.INTERNAL, "the viewer is older")
+    assert decode_daemon(msgpack.packb(said | {"code": "version"})) == Error(ErrorCode.VERSION, "the viewer is older")

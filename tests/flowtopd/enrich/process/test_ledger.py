@@ -276,3 +276,36 @@ def test_while_nobody_looks_nothing_is_found(scene: Scene) -> None:
     assert not scene.watcher.running
     scene.tick(ONE)
     assert scene.watcher.running
+
+
+ALICES, EVES = Owner(pid=20, process="server", uid=1000), Owner(pid=21, process="server", uid=1001)
+
+
+@pytest.mark.parametrize(
+    ("flow", "how", "becomes"),
+    [
+        (Flow(proto=17, state=None), Attribution.LISTENER, ALICES),
+        (Flow(proto=17, state=None), Attribution.EXACT, ALICES),
+        (Flow(), Attribution.LISTENER, ALICES),
+        (Flow(), Attribution.EXACT, EVES),
+    ],
+)
+def test_a_flow_becomes_another_users_only_with_the_very_connection(
+    scene: Scene, flow: Flow, how: Attribution, becomes: Owner
+) -> None:
+    """Who binds the port of somebody else's server that has gone is not shown its flows."""
+    snapshot = scene.tick(flow).snapshot
+    scene.answer(keys(snapshot), Attribution.LISTENER, ALICES)
+    scene.tick(flow)
+    scene.answer(keys(snapshot), how, EVES)
+    draft = scene.tick(flow)
+    assert scene.ledger.owners.values[draft["owner"][0]] == becomes
+
+
+def test_a_flow_may_become_another_process_of_the_same_user(scene: Scene) -> None:
+    snapshot = scene.tick(ONE).snapshot
+    scene.answer(keys(snapshot), Attribution.LISTENER, ALICES)
+    scene.tick(ONE)
+    scene.answer(keys(snapshot), Attribution.LISTENER, dataclasses.replace(ALICES, pid=22))
+    draft = scene.tick(ONE)
+    assert scene.ledger.owners.values[draft["owner"][0]].pid == 22
