@@ -297,9 +297,11 @@ class Viewer:
             case Done():
                 state = acted(self._state, event.text, good=True)
             case Up():
-                state = heard(connected(self._state, event.host, event.may), asyncio.get_running_loop().time())
+                state = heard(
+                    connected(self._state, event.host, event.may, event.server), asyncio.get_running_loop().time()
+                )
             case Down():
-                state = lost(self._state, event.why)
+                state = lost(self._state, event.why, event.hint)
             case Error():
                 state = _with_error(self._state, event)
             case _:
@@ -352,7 +354,7 @@ async def run(
     loop = asyncio.get_running_loop()
     sections, warnings = rebound(keys)
     state = replace(state, warnings=state.warnings + warnings)
-    state = heard(connected(state, up.host, up.may), loop.time())
+    state = heard(connected(state, up.host, up.may, up.server), loop.time())
     gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     try:

@@ -302,9 +302,9 @@ def _with_trend(state: ViewState, snapshot: Snapshot) -> ViewState:
     return replace(state, trend=tuple((kept + news)[-TREND:]))
 
 
-def connected(state: ViewState, host: str, may: tuple[str, ...] = ()) -> ViewState:
-    """A daemon answered, and lets this viewer do so much."""
-    return changed(state, host=host, may=may, trouble="")
+def connected(state: ViewState, host: str, may: tuple[str, ...] = (), server: str = "") -> ViewState:
+    """A daemon answered, and lets this viewer do so much; `server` is what it says of itself."""
+    return changed(state, host=host, may=may, server=server, trouble="", help_in_trouble="")
 
 
 def heard(state: ViewState, now: float) -> ViewState:
@@ -312,9 +312,9 @@ def heard(state: ViewState, now: float) -> ViewState:
     return changed(state, heard=now)
 
 
-def lost(state: ViewState, reason: str) -> ViewState:
+def lost(state: ViewState, reason: str, hint: str = "") -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
-    return changed(state, trouble=reason, act=None)
+    return changed(state, trouble=reason, help_in_trouble=hint, act=None)
 
 
 def complained(state: ViewState, message: str) -> ViewState:

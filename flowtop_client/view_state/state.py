@@ -119,6 +119,8 @@ class ViewState:
     """The columns that were chosen for the views, in the order of VIEWS; none: as many as there is room for."""
     warnings: tuple[str, ...] = ()
     """What is wrong with the configuration file."""
+    private: bool = False
+    """Whether the daemon is this viewer's own."""
 
     # what else is open
     line: FilterLine | None = None
@@ -170,12 +172,16 @@ class ViewState:
     accepted: str = ""
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
+    server: str = ""
+    """What the daemon says of itself: program and version."""
     may: tuple[str, ...] = ()
     """The rights of this viewer."""
     plain: bool = False
     """Whether the terminal can write nothing but ASCII."""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
+    help_in_trouble: str = ""
+    """What may bring it back."""
     complaint: str = ""
     """What the daemon said about the newest query."""
     heard: float = 0.0

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from flowtopd.flows.looks import look
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
+from flowtopd.netlink.uapi import IPS_HW_OFFLOAD_BIT, IPS_OFFLOAD_BIT
 from flowtopd.query.groups import Groups, group, sort_values
 from flowtopd.query.predicate import matches
 from flowtopd.query.select import select
@@ -29,6 +30,8 @@ from flowtopd.wire.messages import Query, Totals, View
 KEPT: Final = 8
 """Results of each kind; at 100 000 flows one takes up to 0.8 MB."""
 
+_OFFLOADED: Final = 1 << IPS_OFFLOAD_BIT | 1 << IPS_HW_OFFLOAD_BIT
+
 OUTERMOST: Final = 1024
 """Rows are put in order this many at least: several screens for the price of one."""
 
@@ -38,10 +41,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """The rows that a query means, in no order, and what they add up to."""
+    """The rows that a query means, in no order, and what they add up to.
+
+    Of those that live, `uncounted` have no counters, and `offloaded` are forwarded past conntrack.
+    """
 
     rows: Rows
     totals: Totals
+    uncounted: int
+    offloaded: int
 
 
 class Results:
@@ -105,7 +113,7 @@ class Results:
         rows = select(self.snapshot, query)
         if (meant := parse(query.filter)) is not None:
             rows = rows[matches(meant, self.snapshot)[rows]]
-        return Selection(rows, _totals(self.snapshot, rows))
+        return _selection(self.snapshot, rows)
 
 
 def _what(query: Query) -> Hashable:
@@ -123,10 +131,16 @@ def _kept(results: OrderedDict[Hashable, _T], key: Hashable, make: Callable[[], 
     return results[key]
 
 
-def _totals(snapshot: Snapshot, rows: Rows) -> Totals:
-    """Sums over the flows that live: one that has closed is shown, and counts no more."""
-    rows = rows[snapshot.columns["stop_ns"][rows] == 0]
-    counted = rows[carries(snapshot.columns["has"][rows], Has.COUNTERS)]
+def _selection(snapshot: Snapshot, rows: Rows) -> Selection:
+    """What these rows add up to: those that live; one that has closed is shown, and counts no more."""
+    living = rows[snapshot.columns["stop_ns"][rows] == 0]
+    counted = living[carries(snapshot.columns["has"][living], Has.COUNTERS)]
+    offloaded = int(np.count_nonzero(snapshot.columns["status"][living] & _OFFLOADED))
+    return Selection(rows, _totals(snapshot, counted), len(living) - len(counted), offloaded)
+
+
+def _totals(snapshot: Snapshot, counted: Rows) -> Totals:
+    """Sums over flows that are counted."""
 
     def rate(name: str) -> float | None:
         values = snapshot.columns[name][counted]

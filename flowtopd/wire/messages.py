@@ -180,6 +180,10 @@ class Status:
     in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
     program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more
     than the interval asked for when a dump takes more than half of it.
+
+    Of the flows that matched, `uncounted` have no counters: they began before accounting was on; `frozen` are offloaded
+    past their counters, which stand still. `places`: what the GeoIP databases can tell, out of `country`, `city` and
+    `asn`; None before the first address was looked up, and of a recording.
     """
 
     flows: int
@@ -193,6 +197,9 @@ class Status:
     tick_seconds: float
     pace: float
     viewers: int
+    uncounted: int = 0
+    frozen: int = 0
+    places: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
