@@ -28,7 +28,7 @@ from flowtop_client import batch, condition, scrape, update
 from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
-from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
+from flowtop_client.connection.link import Connection, NoDaemon, Unavailable, Up
 from flowtop_client.connection.private import COMMAND, PrivateDaemon, replaying
 from flowtop_client.humanize import clean
 from flowtop_client.preferences.files import usual_files
@@ -393,7 +393,7 @@ async def _serve(options: Options, target: str | socket.socket) -> int:
     connection = Connection(target, batch.query_of(state, options.form, options.limit))
     up = await connection.open()
     older = older_side(up.server)
-    mind = _noting(options, older) if fits is None else lambda _part: None
+    mind = _noting(options, up, older) if fits is None else lambda _part: None
     try:
         writer = batch.writer_for(options.form, sys.stdout, state, host=up.host, width=width)
         found = await batch.run(connection, writer, sys.stdout, once=options.once, fits=fits, mind=mind)
@@ -404,12 +404,13 @@ async def _serve(options: Options, target: str | socket.socket) -> int:
     return FITS if found else 0
 
 
-def _noting(options: Options, older: str) -> Callable[[Snapshot], None]:
+def _noting(options: Options, up: Up, older: str) -> Callable[[Snapshot], None]:
     """Says on stderr what is to be known about the output, once; a table for people needs more of it."""
     people, said = options.form is batch.Format.TEXT, set[str]()
+    state = replace(options.state, may=up.may)
 
     def mind(snapshot: Snapshot) -> None:
-        told = (*notes(options.state, snapshot, people=people), *([older] if older and people else []))
+        told = (*notes(state, snapshot, people=people), *([older] if older and people else []))
         for line in told:
             if line not in said:
                 print(f"flowtop: {line}", file=sys.stderr)

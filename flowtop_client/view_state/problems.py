@@ -142,18 +142,13 @@ def notes(state: ViewState, snapshot: Snapshot, *, people: bool) -> tuple[str, .
     elif people:
         found += _stands_still(status) + ([] if snapshot.replay else _too_old(status))
         if status.flows and not status.matched and not state.filter:
-            found.append(
-                f"none of the {count(status.flows)} flows in the table is {_selection(state)}: {_widening(state)}"
-            )
+            wider = [] if state.protocols == ALL_PROTOCOLS else ["`--all` takes every protocol"]
+            wider += [] if state.loopback else ["`--loopback` takes those within this host"]
+            why = f"none of the {count(status.flows)} flows in the table is {_meant(state)}"
+            found.append(": ".join([why, ", ".join(wider)] if wider else [why]))
         if state.geoip:
             found += _placeless(state, status)
     return tuple(found)
-
-
-def _widening(state: ViewState) -> str:
-    if state.protocols != ALL_PROTOCOLS:
-        return "`--all` takes every protocol"
-    return "without -4 and -6 there are more" if state.loopback else "`--loopback` takes those within this host too"
 
 
 def _untracked(state: ViewState) -> list[str]:
@@ -190,8 +185,14 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
             f"None of the {count(status.flows)} flows in the table leaves this host.",
             "`--loopback` shows flows within it.",
         )
-    hint = "a shows idle flows too" if state.active else "T U D I S O add protocols"
-    return (f"None of the {count(status.flows)} flows in the table is {_selection(state)}.", f"{hint}.")
+    hints = ["a shows idle flows too" if state.active else "T U D I S O add protocols"]
+    hints += [] if state.loopback else ["`--loopback` shows flows within this host"]
+    return (f"None of the {count(status.flows)} flows in the table is {_meant(state)}.", f"{', '.join(hints)}.")
+
+
+def _meant(state: ViewState) -> str:
+    """The chosen rows in words, also where they have to go."""
+    return _selection(state) + ("" if state.loopback else " and goes beyond this host")
 
 
 def _chosen(state: ViewState) -> str:

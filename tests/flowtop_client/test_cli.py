@@ -12,6 +12,7 @@ import pytest
 
 from flowtop_client.batch import Format
 from flowtop_client.cli import DEFAULT_SOCKET, main, parse
+from flowtop_client.connection.advice import for_no_daemon
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
 from flowtopd.replay.recorder import sample_of
 from flowtopd.wire.errors import ErrorCode
@@ -258,10 +259,15 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_daemon_is_one_line_what_helps_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(tmp_path / "none.sock")
     assert main(["--once", "--socket", path]) == 1
-    assert capsys.readouterr().err == (
-        f"flowtop: no daemon listens on {path}\n"
-        "flowtop: `systemctl start flowtopd` starts it; `sudo flowtop` runs a private one\n"
-    )
+    assert capsys.readouterr().err == f"flowtop: no daemon listens on {path}\nflowtop: {for_no_daemon()}\n"
+
+
+def test_a_socket_out_of_the_environment_is_said_to_be_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWTOP_SOCKET", str(tmp_path / "none.sock"))
+    assert main(["--once"]) == 1
+    assert capsys.readouterr().err.startswith(f"flowtop: no daemon listens on {tmp_path}/none.sock ($FLOWTOP_SOCKET)\n")
 
 
 def test_the_environment_names_the_socket(
@@ -298,7 +304,7 @@ def test_root_without_a_daemon_gets_a_private_one(
     daemon.serve(theirs)
     monkeypatch.delenv("FLOWTOP_SOCKET", raising=False)
     monkeypatch.setattr("flowtop_client.cli.DEFAULT_SOCKET", str(tmp_path / "none.sock"))
-    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, ""))
+    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", lambda _command: _ScriptedPrivateDaemon(ours, ""))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["--once", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["host"] == "private"
@@ -310,7 +316,7 @@ def test_a_private_daemon_that_fails_is_quoted(
     ours, theirs = socket.socketpair()
     theirs.close()
     monkeypatch.setattr(
-        "flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, "flowtopd: no conntrack here")
+        "flowtop_client.cli.PrivateDaemon", lambda _command: _ScriptedPrivateDaemon(ours, "flowtopd: no conntrack here")
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["--standalone", "--once"]) == 1
