@@ -6,7 +6,7 @@ from flowtopd.query import results as module
 from flowtopd.query import sort
 from flowtopd.query.execute import execute
 from flowtopd.query.results import KEPT, Results
-from flowtopd.wire.messages import Query
+from flowtopd.wire.messages import Query, View
 from tests.flowtopd.batches import Flow, snapshot
 
 TAKEN = snapshot(*(Flow(sport=number, ctid=number, mark=number % 7) for number in range(3000)))
@@ -56,3 +56,19 @@ def test_only_so_many_results_are_kept() -> None:
         execute(results, replace(QUERY, protocols=(number,)))
     assert len(results._selections) == KEPT
     assert len(results._orders) == KEPT
+
+
+def test_flows_without_counters_and_offloaded_ones_are_counted_among_those_that_are_meant() -> None:
+    past = 1 << 14 | 1 << 15
+    taken = snapshot(
+        Flow(ctid=1, counters=None),
+        Flow(ctid=2, counters=None, proto=17),
+        Flow(ctid=3, status=0xE | 1 << 14),
+        Flow(ctid=4, status=0xE | past, proto=17),
+        Flow(ctid=5, counters=None, status=0xE | 1 << 15),
+    )
+    every, tcp = (execute(Results(taken), Query(protocols=chosen)) for chosen in (None, (6,)))
+    assert (every.uncounted, every.offloaded) == (3, 3)
+    assert (tcp.uncounted, tcp.offloaded) == (2, 2)
+    grouped = execute(Results(taken), Query(view=View.SERVICES))
+    assert (grouped.uncounted, grouped.offloaded) == (3, 3)
