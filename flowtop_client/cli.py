@@ -13,6 +13,7 @@ prompt_toolkit is imported only where there is a screen, and after the first que
 import argparse
 import asyncio
 import difflib
+import errno
 import io
 import os
 import shutil
@@ -60,6 +61,9 @@ FAILED: Final = 1
 USAGE: Final = 2
 FITS: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Why output may end before it should, beside a reader that is gone."""
 
 _EXCERPT: Final = 76
 """Cells of a filter with a mistake: what a terminal of 80 columns has room for."""
@@ -528,7 +532,10 @@ def _show(options: Options) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Gives the exit status."""
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if sys.stdout is None:  # closed by whoever started this: nobody reads
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as this runs
+    terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    terminal = terminal and os.environ.get("TERM") != "dumb"  # it cannot place a cursor
     options = parse(argv, terminal=terminal, settings=usual_files(os.environ).settings)
     try:
         status = _show(options)
@@ -545,6 +552,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader has what it wanted; nothing may be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"flowtop: cannot write: {error.strerror}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return 0 if options.record else INTERRUPTED
     return status

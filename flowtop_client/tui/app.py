@@ -37,7 +37,7 @@ from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.tui.widgets.canvas import Canvas
 from flowtop_client.tui.widgets.clipboard import copying
 from flowtop_client.tui.widgets.graph import is_plain
-from flowtop_client.tui.widgets.line import Line
+from flowtop_client.tui.widgets.line import Line, in_ascii
 from flowtop_client.view_state.acting import acted, noticed, unnoticed
 from flowtop_client.view_state.choosing import Choose, columns_kept
 from flowtop_client.view_state.filtering import refused, typed
@@ -279,7 +279,8 @@ class Viewer:
         if state is not self._state:
             self._change(state)
             self._tab.fit(state, width, page)
-        return screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
+        lines = screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
+        return [in_ascii(line) for line in lines] if state.plain else lines
 
     def _take(self, event: Event) -> None:
         """Something came from the connection."""

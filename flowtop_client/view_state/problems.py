@@ -3,6 +3,7 @@
 from typing import Final
 
 from flowtop_client.humanize import clean, count, seconds
+from flowtop_client.view_state.misreading import misread
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtop_client.view_state.versions import older_side
 from flowtopd.wire.messages import Family, Right, Snapshot, Status, View
@@ -141,7 +142,9 @@ def notes(state: ViewState, snapshot: Snapshot, *, people: bool) -> tuple[str, .
         found += _untracked(state)
     elif people:
         found += _stands_still(status) + ([] if snapshot.replay else _too_old(status))
-        if status.flows and not status.matched and not state.filter:
+        if status.flows and not status.matched and state.filter:
+            found += [clean(odd)] if (odd := misread(state.filter)) else []
+        elif status.flows and not status.matched:
             wider = [] if state.protocols == ALL_PROTOCOLS else ["`--all` takes every protocol"]
             wider += [] if state.loopback else ["`--loopback` takes those within this host"]
             why = f"none of the {count(status.flows)} flows in the table is {_meant(state)}"
@@ -177,7 +180,9 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
     if not state.protocols:
         return ("No protocol is chosen.", "T U D I S O switch them on.")
     if state.filter:
-        return (f"None of the {_chosen(state)} matches the filter.", "\\ takes it away, / changes it.")
+        odd = misread(state.filter)
+        hint = "\\ takes it away, / changes it."
+        return (f"None of the {_chosen(state)} matches the filter.", *((clean(odd),) if odd else ()), hint)
     if state.path:
         return (f"There is nothing of {clean(state.path[-1].name)} any more.", "Esc goes back.")
     if not state.loopback and state.protocols == ALL_PROTOCOLS and not state.active and len(state.families) > 1:
