@@ -133,6 +133,7 @@ DISPLAY: Final = (
     Key((">", "f6"), ">, F6", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE, _LOOKING),
+    Key(("F",), "F", "Follow the selected row", Action.FOLLOW),
     Key(("z",), "z", "Keep the order of rows", Action.HOLD),
     Key(("C", "f2"), "C, F2", "Choose columns", Choose.OPEN),
     Key(("c-t",), "Ctrl-T", "Next theme", Action.THEME, _CHOICE),

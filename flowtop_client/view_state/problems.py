@@ -161,7 +161,7 @@ def _untracked(state: ViewState) -> list[str]:
         return [why, "`sudo flowtop --activate` adds a rule that tracks, and drops nothing."]
     how = (
         "`activate = true` below [conntrack] in /etc/flowtop/flowtopd.toml and a restart of flowtopd,"
-        " or `sudo flowtopd --activate`, add a rule that tracks, and drops nothing."
+        " or `sudo flowtopd --activate`, adds a rule that tracks, and drops nothing."
     )
     return [why, how]
 

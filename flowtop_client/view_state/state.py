@@ -143,6 +143,8 @@ class ViewState:
     cursor: int = 0
     pinned: str | None = None
     """The key of the selected row, which the cursor follows on the screen; None until the user chose one."""
+    follow: bool = False
+    """Whether the screen follows the selected row."""
     skipped: int = 0
     """How many columns are scrolled out at the left."""
     total: int = 0
@@ -314,6 +316,9 @@ def query_for(state: ViewState) -> Query:
         closed=state.closed,
         mean=state.mean,
         history=True,
+        follow=state.pinned
+        if state.follow and state.pinned and state.held is None and state.view is View.FLOWS
+        else "",
         paused=state.paused,
         fields=fields if state.view is View.FLOWS else (),
     )
@@ -346,7 +351,9 @@ def settled(old: ViewState, new: ViewState) -> ViewState:
 
 def _rows_meant(query: Query) -> Query:
     """A query without what does not change which rows stand where."""
-    return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=())
+    return replace(
+        query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=(), follow=""
+    )
 
 
 def changed(state: ViewState, **values: object) -> ViewState:
@@ -356,5 +363,5 @@ def changed(state: ViewState, **values: object) -> ViewState:
 
 
 def to_top(state: ViewState, **values: object) -> ViewState:
-    """Other rows or another order: begin at the first one again."""
-    return changed(state, offset=0, cursor=0, pinned=None, **values)
+    """Other rows or another order: begin at the first one again, or where the row is that the screen follows."""
+    return changed(state, offset=0, cursor=0, pinned=state.pinned if state.follow else None, **values)

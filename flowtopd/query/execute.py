@@ -64,10 +64,16 @@ def _askable(view: View) -> tuple[str, ...]:
 
 
 def execute(results: Results, query: Query) -> Page:
-    """Answer a query that `check` has passed. An offset beyond the end is moved to the last full window."""
+    """Answer a query that `check` has passed. An offset beyond the end is moved to the last full window.
+
+    A window without the flow that is followed is moved to where that is in the middle.
+    """
     matched = results.size(query)
     limit = matched if query.limit is None else query.limit
     offset = min(query.offset, max(0, matched - limit))
+    at = results.place(query)
+    if at is not None and not offset <= at < offset + limit:
+        offset = max(0, min(at - limit // 2, matched - limit))
     rows = results.window(query, offset, min(matched, offset + limit))
     chosen = results.selection(query)
     return Page(rows, offset, matched, chosen.totals, chosen.uncounted, chosen.offloaded)

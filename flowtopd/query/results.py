@@ -22,8 +22,9 @@ from flowtopd.netlink.ctrecord import Has, carries
 from flowtopd.netlink.uapi import IPS_HW_OFFLOAD_BIT, IPS_OFFLOAD_BIT
 from flowtopd.query.groups import Groups, group, sort_values
 from flowtopd.query.predicate import matches
+from flowtopd.query.rows import row_of
 from flowtopd.query.select import select
-from flowtopd.query.sort import End, in_order, order
+from flowtopd.query.sort import End, in_order, order, place
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.messages import Query, Totals, View
 
@@ -91,6 +92,17 @@ class Results:
             return self._outermost(query, End.FIRST, stop)[start:stop]
         last = self._outermost(query, End.LAST, behind)
         return last[len(last) - behind : len(last) - behind + stop - start]
+
+    def place(self, query: Query) -> int | None:
+        """Return at which place of the flows view the flow that is followed stands, None where it is no row of it."""
+        row = row_of(self.snapshot, query.follow) if query.view is View.FLOWS and query.follow else None
+        if row is None:
+            return None
+        rows = self.selection(query).rows
+        found = np.flatnonzero(rows == row)
+        if not len(found):
+            return None
+        return place(self.snapshot, rows, query.sort, int(found[0]), descending=query.descending)
 
     def _outermost(self, query: Query, end: End, count: int) -> Rows:
         """Return at least `count` rows from one end of the order, or all there are."""

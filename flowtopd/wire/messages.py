@@ -87,7 +87,8 @@ class Query:
     daemon keeps answering from the snapshot that it last sent, so that a frozen screen can still scroll.
 
     `closed`: also flows that have closed lately, in the flows view. `mean`: seconds over which all rates are means,
-    one of MEANS_S. `history`: the snapshots tell how the rates of the whole line have been.
+    one of MEANS_S. `history`: the snapshots tell how the rates of the whole line have been. `follow`: the id of a flow;
+    where it is a row of the flows view outside of the window, the window is moved there.
     """
 
     TYPE: ClassVar = "query"
@@ -110,6 +111,7 @@ class Query:
     closed: bool = False
     mean: float = 0.0
     history: bool = False
+    follow: str = ""
 
 
 @dataclass(frozen=True, slots=True)

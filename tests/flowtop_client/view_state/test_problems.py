@@ -185,7 +185,7 @@ CITIES = "no database tells cities: `flowtop -u` gets one"
 
 
 def test_missing_databases_are_mentioned_only_where_somebody_looks_for_what_they_tell() -> None:
-    country = {"places": ("country",)}
+    country: dict[str, Any] = {"places": ("country",)}
     state = ViewState(heard=NOW, may=("update",))
     city = replace(state, choices=(("address", "city"), *state.choices[1:]))
     networks = replace(state, view=View.NETWORKS)
