@@ -238,9 +238,22 @@ Fits = Callable[[Mapping[str, Any]], bool]
 """Tells of a row, by the names of its fields, whether it fits a condition."""
 
 
-async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool, fits: Fits | None = None) -> bool:
+Mind = Callable[[Snapshot], None]
+"""Told of a snapshot, by its last part."""
+
+
+async def run(
+    connection: Connection,
+    writer: Writer,
+    out: TextIO,
+    *,
+    once: bool,
+    fits: Fits | None = None,
+    mind: Mind = lambda _part: None,
+) -> bool:
     """Write what an open connection delivers; return whether there were rows that fit, where that is asked for.
 
+    `mind` is shown the last part of every snapshot.
     Raises Refused where the query is wrong, Unavailable when the connection ends, OSError when nobody reads.
     """
     writing: int | None = None
@@ -263,6 +276,7 @@ async def run(connection: Connection, writer: Writer, out: TextIO, *, once: bool
             if fitting is not None and found:
                 _write(writer, fitting, begins=True)
             out.flush()
+            mind(part)
             if once or found or _is_last(part):
                 return found
     return False

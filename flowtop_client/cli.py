@@ -13,6 +13,7 @@ prompt_toolkit is imported only where there is a screen, and after the first que
 import argparse
 import asyncio
 import difflib
+import errno
 import io
 import os
 import shutil
@@ -28,8 +29,8 @@ from flowtop_client import batch, condition, scrape, update
 from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
-from flowtop_client.connection.link import Connection, NoDaemon, Unavailable
-from flowtop_client.connection.private import PrivateDaemon, replaying
+from flowtop_client.connection.link import Connection, NoDaemon, Unavailable, Up
+from flowtop_client.connection.private import COMMAND, PrivateDaemon, replaying
 from flowtop_client.humanize import clean
 from flowtop_client.preferences.files import usual_files
 from flowtop_client.preferences.order import order_of
@@ -37,6 +38,7 @@ from flowtop_client.preferences.settings import Read, Settings
 from flowtop_client.recorder import Recorder
 from flowtop_client.view_state.filter_line import remembered
 from flowtop_client.view_state.place import VIEWS, Place
+from flowtop_client.view_state.problems import notes
 from flowtop_client.view_state.state import (
     ALL_PROTOCOLS,
     PLACE_VIEWS,
@@ -45,10 +47,11 @@ from flowtop_client.view_state.state import (
     query_for,
 )
 from flowtop_client.view_state.theme import Theme
+from flowtop_client.view_state.versions import older_side
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
-from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MEANS_S, MIN_INTERVAL_S, MIN_SPEED, Family, View
+from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MEANS_S, MIN_INTERVAL_S, MIN_SPEED, Family, Snapshot, View
 from flowtopd.wire.recording_file import DEMO, open_recording
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
@@ -58,6 +61,9 @@ FAILED: Final = 1
 USAGE: Final = 2
 FITS: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Why output may end before it should, beside a reader that is gone."""
 
 _EXCERPT: Final = 76
 """Cells of a filter with a mistake: what a terminal of 80 columns has room for."""
@@ -96,6 +102,7 @@ class Options:
     limit: int | None
     path: str | None
     standalone: bool
+    activate: bool = False
     update: bool = False
     replay: Path | None = None
     speed: float = 1.0
@@ -274,6 +281,11 @@ def _add_output(parser: _Parser) -> None:
         "--socket", metavar="PATH", help=f"the daemon's socket (default: $FLOWTOP_SOCKET, else {DEFAULT_SOCKET})"
     )
     other.add_argument("--standalone", action="store_true", help="run a private daemon for this viewer (needs root)")
+    other.add_argument(
+        "--activate",
+        action="store_true",
+        help="the same, and have the kernel track connections where no rule asks for it",
+    )
     other.add_argument("-v", "--version", action=_Version, nargs=0, help="show the version and exit")
     other.add_argument("-h", "--help", action="help", help="show this help and exit")
 
@@ -285,11 +297,12 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
     """
     parser = _parser()
     given = parser.parse_args(argv)
-    if given.standalone and given.socket:
-        parser.error("--standalone and --socket: a private daemon has no socket")
-    if given.update and given.standalone:
-        parser.error("--update and --standalone: without a daemon it is `flowtopd --update`")
-    if given.replay and (given.standalone or given.socket or given.update):
+    private = "--activate" if given.activate else "--standalone" if given.standalone else ""
+    if private and given.socket:
+        parser.error(f"{private} and --socket: a private daemon has no socket")
+    if private and given.update:
+        parser.error(f"--update and {private}: without a daemon it is `flowtopd --update`")
+    if given.replay and (private or given.socket or given.update):
         parser.error("a recording is shown without a daemon: --socket, --standalone and --update have no meaning")
     if given.speed and not given.replay:
         parser.error("--speed is that of --replay FILE or --demo")
@@ -311,7 +324,8 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
         given.once,
         given.limit,
         given.socket,
-        given.standalone,
+        bool(private),
+        given.activate,
         given.update,
         given.replay,
         given.speed or 1.0,
@@ -382,12 +396,31 @@ async def _serve(options: Options, target: str | socket.socket) -> int:
     state, fits = _conditional(options)
     connection = Connection(target, batch.query_of(state, options.form, options.limit))
     up = await connection.open()
+    older = older_side(up.server)
+    mind = _noting(options, up, older) if fits is None else lambda _part: None
     try:
         writer = batch.writer_for(options.form, sys.stdout, state, host=up.host, width=width)
-        found = await batch.run(connection, writer, sys.stdout, once=options.once, fits=fits)
+        found = await batch.run(connection, writer, sys.stdout, once=options.once, fits=fits, mind=mind)
+    except Unavailable as error:
+        raise Unavailable(error.what, error.hint or older) from None
     finally:
         await connection.close()
     return FITS if found else 0
+
+
+def _noting(options: Options, up: Up, older: str) -> Callable[[Snapshot], None]:
+    """Says on stderr what is to be known about the output, once; a table for people needs more of it."""
+    people, said = options.form is batch.Format.TEXT, set[str]()
+    state = replace(options.state, may=up.may)
+
+    def mind(snapshot: Snapshot) -> None:
+        told = (*notes(state, snapshot, people=people), *([older] if older and people else []))
+        for line in told:
+            if line not in said:
+                print(f"flowtop: {line}", file=sys.stderr)
+        said.update(told)
+
+    return mind
 
 
 def _conditional(options: Options) -> tuple[ViewState, batch.Fits | None]:
@@ -443,10 +476,11 @@ async def _on_screen(options: Options, target: str | socket.socket) -> None:
 def _privately(options: Options) -> int:
     """Show what a private daemon sees. Raises Unavailable, with the daemon's own words where it has some."""
     if os.geteuid() != 0:
-        raise Unavailable(
-            "--standalone needs root: only root may read connection tracking", "`sudo flowtop --standalone`"
-        )
-    return _with_private(options, PrivateDaemon)
+        asked = "--activate" if options.activate else "--standalone"
+        raise Unavailable(f"{asked} needs root: only root may read connection tracking", f"`sudo flowtop {asked}`")
+    command = (*COMMAND, "--activate") if options.activate else COMMAND
+    own = replace(options, state=replace(options.state, private=True))
+    return _with_private(own, lambda: PrivateDaemon(command))
 
 
 def _replayed(options: Options, path: Path) -> int:
@@ -498,7 +532,10 @@ def _show(options: Options) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Gives the exit status."""
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if sys.stdout is None:  # closed by whoever started this: nobody reads
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as this runs
+    terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    terminal = terminal and os.environ.get("TERM") != "dumb"  # it cannot place a cursor
     options = parse(argv, terminal=terminal, settings=usual_files(os.environ).settings)
     try:
         status = _show(options)
@@ -515,6 +552,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader has what it wanted; nothing may be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"flowtop: cannot write: {error.strerror}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return 0 if options.record else INTERRUPTED
     return status

@@ -26,7 +26,7 @@ async def run(path: str, out: TextIO, err: TextIO) -> bool:
     connection = Connection(path, Update())
     try:
         await connection.open()
-        return await _follow(connection, display, out, err)
+        return await _follow(connection, path, display, out, err)
     except NoDaemon as error:
         raise Unavailable(error.what, "`sudo flowtopd --update` does it without one") from None
     finally:
@@ -34,7 +34,7 @@ async def run(path: str, out: TextIO, err: TextIO) -> bool:
         await connection.close()
 
 
-async def _follow(connection: Connection, display: Display, out: TextIO, err: TextIO) -> bool:
+async def _follow(connection: Connection, path: str, display: Display, out: TextIO, err: TextIO) -> bool:
     async with aclosing(connection.events()) as events:
         async for event in events:
             match event:
@@ -43,7 +43,7 @@ async def _follow(connection: Connection, display: Display, out: TextIO, err: Te
                     if event.ended is not None:
                         return event.ended
                 case Error():
-                    raise rejection(event)
+                    raise rejection(event, path)
                 case Down(why, hint):
                     raise Unavailable(f"lost the daemon: {why}", hint)
     raise Unavailable("lost the daemon")

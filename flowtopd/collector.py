@@ -68,13 +68,13 @@ class Collector:
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
         snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()), mean_s)
-        lost = 0
+        lost, places = 0, None
         if self._pipeline is not None:
             snapshot = self._pipeline.enrich(snapshot)
-            lost = self._pipeline.events_lost
+            lost, places = self._pipeline.events_lost, self._pipeline.places
         kernel = self._read_kernel(snapshot.size)
         moved = sample(snapshot)
-        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved)
+        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved, places=places)
 
     def rest(self) -> None:
         """Do nothing until the next tick: those who look have paused."""

@@ -66,6 +66,7 @@ from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
 from flowtopd.system.flow_ending import delete, end_flow
+from flowtopd.system.flowtables import Flowtables
 from flowtopd.system.memory import settle
 from flowtopd.system.open_files import raise_open_files
 from flowtopd.system.own_directory import check_directory
@@ -207,7 +208,8 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         )
         for executor in (reader, thread, *((writer,) if recording else ())):
             executor.submit(int).result()
-        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)
+        flowtables = Flowtables()
+        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flowtables, flows), reader, pipeline)
         ticker = Ticker(hub, collector, thread)
         beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]
         await _serve(server, sock, place, beside)
@@ -273,6 +275,7 @@ def make_pipeline(config: Config) -> Pipeline:
     return Pipeline(directory, Ledger(watcher, inbox), services.load(), closed=closed, endings=endings)
 
 
-def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:
+def _kernel_state(sysctls: Sysctls, flowtables: Flowtables, flows: int) -> KernelState:
     state = sysctls.read()
-    return KernelState(state.accounting, state.timestamps, sysctls.max(), True if flows else tracks())
+    tracking = True if flows else tracks()
+    return KernelState(state.accounting, state.timestamps, sysctls.max(), tracking, flowtables.freeze())

@@ -22,6 +22,8 @@ Known = Mapping[str, Any]
 Pairs = tuple[tuple[str, str], ...]
 """Labels and texts."""
 
+NOTHING: Final[Mapping[str, str]] = {}
+
 _ENDS: Final = {"src": "Source", "dst": "Destination", "reply_src": "Real destination", "reply_dst": "Seen as"}
 _SCOPES: Final = {
     "remote": "elsewhere",
@@ -84,15 +86,19 @@ def _who(end: Known, owner: Known) -> str:
     return device(Units(), (None, end.get("mac"), end.get("vendor")))
 
 
-def groups(detail: Detail, *, bits: bool, zone: tzinfo | None = UTC) -> tuple[Group, ...]:
-    """What is known, in the order of importance; times are told as in `zone`, None is that of this machine."""
+def groups(
+    detail: Detail, *, bits: bool, zone: tzinfo | None = UTC, missing: Mapping[str, str] = NOTHING
+) -> tuple[Group, ...]:
+    """What is known, in the order of importance; times are told as in `zone`, None is that of this machine.
+
+    `missing`: facts of places that no database has, `city` or `asn`, with the command that gets one.
+    """
     flow, ends = detail.flow or {}, detail.ends or {}
     made = [
         Group("Traffic", _traffic(flow, bits=bits)),
         Group("Process", _process(flow, zone)),
         Group("Connection", _connection(flow, zone)),
-        *(Group(_ENDS[name], _place(ends.get(name, {}))) for name in ("src", "dst")),
-        *(Group(_ENDS[name], _place(ends.get(name, {}))) for name in _nat_ends(flow)),
+        *(Group(_ENDS[name], _place(ends.get(name, {}), missing)) for name in ("src", "dst", *_nat_ends(flow))),
         Group("Tuples", _tuples(flow)),
     ]
     return tuple(group for group in made if group.pairs)
@@ -162,10 +168,15 @@ def _connection(flow: Known, zone: tzinfo | None) -> Pairs:
     )
 
 
-def _place(end: Known) -> Pairs:
+def _place(end: Known, missing: Mapping[str, str]) -> Pairs:
     org, asn = end.get("org"), end.get("asn")
     where = ", ".join(str(part) for part in (end.get("city"), end.get("country")) if part)
     net = f"{network(Units(), (org, asn))} (AS{asn})" if org and asn is not None else org or (asn and f"AS{asn}")
+    if end.get("scope") == "remote":
+        if where and "city" in missing:
+            where += f" (cities: {missing['city']})"
+        if not net and "asn" in missing:
+            net = f"not known ({missing['asn']} gets a database)"
     vendor = f" ({end['vendor']})" if end.get("vendor") else ""
     return _pairs(
         ("address", end.get("address")),

@@ -19,12 +19,14 @@ Rules:
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from flowtop_client.connection.advice import for_no_daemon, for_permission, this_user
 from flowtop_client.connection.trust import distrust
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -57,6 +59,8 @@ _ANSWER_S: Final = 10.0
 _QUEUE_S: Final = 5.0
 _QUEUE_POLL_S: Final = 0.02
 """How long to stand in line where too many connect at once, and how often to try: the kernel does not tell."""
+_UPDATE_VIEWER: Final = "update flowtop; where that is done already, start it again"
+_UPDATE_DAEMON: Final = "update flowtopd; where that is done already: `sudo systemctl restart flowtopd`"
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
@@ -99,25 +103,26 @@ Event = Up | Down | Snapshot | Detail | Done | Progress | Error
 def refusal(error: OSError, path: str) -> Unavailable:
     """What a failed connect means to the user."""
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return NoDaemon(
-            f"no daemon listens on {path}",
-            "`systemctl start flowtopd` starts it; `sudo flowtop` runs a private one",
-        )
+        named = " ($FLOWTOP_SOCKET)" if path == os.environ.get("FLOWTOP_SOCKET") else ""
+        return NoDaemon(f"no daemon listens on {path}{named}", for_no_daemon())
     if isinstance(error, PermissionError):
-        return Unavailable(
-            f"no permission on {path}",
-            "`sudo usermod -aG flowtop $USER`, then log in again",
-        )
+        return Unavailable(f"no permission on {path}", for_permission(path, this_user()))
     return Unavailable(f"cannot connect to {path}: {error.strerror or error}")
 
 
-def rejection(error: Error) -> Unavailable:
-    """What an error in place of a welcome means to the user."""
+def rejection(error: Error, path: str = "") -> Unavailable:
+    """What an error in place of a welcome means to the user; `path` is the socket, where it is known."""
     match error.code:
+        case ErrorCode.VERSION if error.message.endswith("the daemon is older"):
+            hint = _UPDATE_DAEMON
+        case ErrorCode.VERSION if error.message.endswith("the viewer is older"):
+            hint = _UPDATE_VIEWER
         case ErrorCode.VERSION:
-            hint = "update the older of flowtop and flowtopd, then restart the daemon: `systemctl restart flowtopd`"
+            hint = (
+                "update the older of flowtop and flowtopd, then restart the daemon: `sudo systemctl restart flowtopd`"
+            )
         case ErrorCode.DENIED:
-            hint = "`sudo usermod -aG flowtop $USER`, then log in again"
+            hint = for_permission(path, this_user())
         case ErrorCode.BUSY:
             hint = "close another viewer first"
         case _:
@@ -131,8 +136,8 @@ def check_version(welcome: Welcome) -> None:
         return
     viewer, daemon = f"this viewer (protocol {PROTOCOL_VERSION})", f"the daemon (protocol {welcome.version})"
     if welcome.version > PROTOCOL_VERSION:
-        raise Unavailable(f"{viewer} is older than {daemon}", "update flowtop")
-    raise Unavailable(f"{daemon} is older than {viewer}", "update flowtopd, then `systemctl restart flowtopd`")
+        raise Unavailable(f"{viewer} is older than {daemon}", _UPDATE_VIEWER)
+    raise Unavailable(f"{daemon} is older than {viewer}", _UPDATE_DAEMON)
 
 
 async def _connected(sock: socket.socket, path: str) -> None:
@@ -181,8 +186,8 @@ class _Session:
             for body in self._frames.feed(data):
                 yield decode_daemon(body)
 
-    async def welcome(self) -> Welcome:
-        """The answer to the hello. Raises Unavailable."""
+    async def welcome(self, path: str) -> Welcome:
+        """The answer to the hello from the daemon at `path`, where it has one. Raises Unavailable."""
         try:
             async with asyncio.timeout(_ANSWER_S):
                 first = await anext(self._messages, None)
@@ -191,7 +196,7 @@ class _Session:
         except (OSError, RemoteProtocolError) as error:
             raise Unavailable(f"the daemon did not answer: {error}") from None
         if isinstance(first, Error):
-            raise rejection(first)
+            raise rejection(first, path)
         if not isinstance(first, Welcome):
             raise Unavailable("the daemon closed the connection" if first is None else "this is no flowtop daemon")
         check_version(first)
@@ -242,7 +247,7 @@ class Connection:
             sock.close()
             raise
         try:
-            welcome = await session.welcome()
+            welcome = await session.welcome(self._target if isinstance(self._target, str) else "")
         except BaseException:
             await session.close()
             raise

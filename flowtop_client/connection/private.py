@@ -21,7 +21,9 @@ STOP_S: Final = 5.0
 """How long the child may take to put things back before it is asked again, and then before it is killed."""
 
 _TAIL: Final = 4096
-_COMMAND: Final = (sys.executable, "-P", "-m", "flowtopd")
+COMMAND: Final = (sys.executable, "-P", "-m", "flowtopd")
+"""A daemon as it is configured."""
+
 _ROOT: Final = str(Path(__file__).resolve().parents[2])
 
 
@@ -36,13 +38,13 @@ def _environment() -> dict[str, str]:
 def replaying(path: Path, speed: float, *, loop: bool) -> tuple[str, ...]:
     """The command of a daemon that shows a recording. It reads no configuration: that may be root's alone."""
     options = ("--config", os.devnull, "--replay", str(path), "--speed", str(speed), *(("--loop",) if loop else ()))
-    return (*_COMMAND, *options)
+    return (*COMMAND, *options)
 
 
 class PrivateDaemon:
     """The child process, and this side of the pair as `viewer`. Raises OSError where it cannot be started."""
 
-    def __init__(self, command: tuple[str, ...] = _COMMAND) -> None:
+    def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         self.viewer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the child
         try:

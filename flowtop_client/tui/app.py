@@ -37,7 +37,7 @@ from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.tui.widgets.canvas import Canvas
 from flowtop_client.tui.widgets.clipboard import copying
 from flowtop_client.tui.widgets.graph import is_plain
-from flowtop_client.tui.widgets.line import Line
+from flowtop_client.tui.widgets.line import Line, in_ascii
 from flowtop_client.view_state.acting import acted, noticed, unnoticed
 from flowtop_client.view_state.choosing import Choose, columns_kept
 from flowtop_client.view_state.filtering import refused, typed
@@ -279,7 +279,8 @@ class Viewer:
         if state is not self._state:
             self._change(state)
             self._tab.fit(state, width, page)
-        return screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
+        lines = screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
+        return [in_ascii(line) for line in lines] if state.plain else lines
 
     def _take(self, event: Event) -> None:
         """Something came from the connection."""
@@ -298,10 +299,11 @@ class Viewer:
                 state = acted(self._state, event.text, good=True)
             case Up():
                 state = heard(
-                    connected(self._state, event.host, event.may, event.whose), asyncio.get_running_loop().time()
+                    connected(self._state, event.host, event.may, event.server, event.whose),
+                    asyncio.get_running_loop().time(),
                 )
             case Down():
-                state = lost(self._state, event.why)
+                state = lost(self._state, event.why, event.hint)
             case Error():
                 state = _with_error(self._state, event)
             case _:
@@ -354,7 +356,7 @@ async def run(
     loop = asyncio.get_running_loop()
     sections, warnings = rebound(keys)
     state = replace(state, warnings=state.warnings + warnings)
-    state = heard(connected(state, up.host, up.may, up.whose), loop.time())
+    state = heard(connected(state, up.host, up.may, up.server, up.whose), loop.time())
     gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     try:

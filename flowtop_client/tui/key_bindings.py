@@ -62,9 +62,9 @@ NAVIGATION: Final = (
     Key(("pagedown",), "PgDn", "A page down", Action.PAGE_DOWN, _READING),
     Key(("home",), "Home", "First row", Action.HOME, _READING),
     Key(("end",), "End", "Last row", Action.END, _READING),
-    Key(("?",), "?", "Show or close this help", Action.HELP, _READING),
+    Key(("?", "f1"), "?, F1", "Show or close this help", Action.HELP, _READING),
     Key(("c-z",), "Ctrl-Z", "Suspend, until fg", Command.SUSPEND, _ALWAYS),
-    Key(("q",), "q", "Quit", Command.QUIT, _READING),
+    Key(("q", "f10"), "q, F10", "Quit", Command.QUIT, _READING),
     Key(("c-c",), "Ctrl-C", "Quit", Command.QUIT, _ALWAYS),
 )
 
@@ -130,9 +130,10 @@ SEARCHING: Final = (
 
 DISPLAY: Final = (
     Key(("<",), "<", "Sort by the column left", Action.SORT_LEFT),
-    Key((">",), ">", "Sort by the column right", Action.SORT_RIGHT),
+    Key((">", "f6"), ">, F6", "Sort by the column right", Action.SORT_RIGHT),
     Key(("r",), "r", "Reverse the order", Action.REVERSE),
     Key(("space",), "Space", "Pause, and go on", Action.PAUSE, _LOOKING),
+    Key(("F",), "F", "Follow the selected row", Action.FOLLOW),
     Key(("z",), "z", "Keep the order of rows", Action.HOLD),
     Key(("C", "f2"), "C, F2", "Choose columns", Choose.OPEN),
     Key(("c-t",), "Ctrl-T", "Next theme", Action.THEME, _CHOICE),
@@ -157,7 +158,7 @@ PROTOCOLS: Final = (
 
 ACTS: Final = (
     Key(("c",), "c", "Copy the row or details", Command.COPY, _LOOKING),
-    Key(("x",), "x", "End it: delete or close", Action.END_FLOW, _LOOKING),
+    Key(("x", "f9"), "x, F9", "End it: delete or close", Action.END_FLOW, _LOOKING),
     Key(("X",), "X", "Delete its entry only", Action.DELETE, _LOOKING),
     Key(("y", "Y"), "y", "Yes, when asked", Action.CONFIRM, _ASKED),
     Key(("n", "N", "escape"), "n, Esc", "No, when asked", Action.REFRAIN, _ASKED),

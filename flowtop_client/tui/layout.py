@@ -303,6 +303,7 @@ def _footer(state: ViewState, width: int) -> Line:
         toggles.append("IPv4" if state.families[0] is Family.IPV4 else "IPv6")
     flags = (
         ("selected: off the screen", state.selected is None),
+        ("following", state.follow),
         ("order kept", state.held is not None),
         ("active only", state.active),
         ("loopback", state.loopback),

@@ -63,6 +63,7 @@ class Action(StrEnum):
     SEARCH = "search"
     NEXT_MATCH = "next-match"
     PREVIOUS_MATCH = "previous-match"
+    FOLLOW = "follow"
     HOLD = "hold"
     THEME = "theme"
     BITS = "bits"
@@ -122,12 +123,12 @@ def _by_pages(pages: int) -> Move:
 
 
 def _home(state: ViewState) -> ViewState:
-    """The first row, whichever that is from now on."""
+    """The first row, whichever that is from now on: there is no row to follow then."""
     if state.help is not None:
         return changed(state, help=scrolled(state.help, 0))
     if state.details is not None:
         return at_begin(state)
-    return changed(state, cursor=0, offset=0, pinned=None)
+    return changed(state, cursor=0, offset=0, pinned=None, follow=False)
 
 
 def _end(state: ViewState) -> ViewState:
@@ -195,6 +196,9 @@ MOVES: Final[dict[Action | Edit | Choose, Move]] = {
     Action.NEXT_MATCH: _match(1),
     Action.PREVIOUS_MATCH: _match(-1),
     **{choice: CHOICES[choice] for choice in Choose},
+    Action.FOLLOW: lambda state: changed(
+        state, follow=not state.follow, pinned=state.pinned or state.key(state.cursor)
+    ),
     Action.HOLD: lambda state: released(state) if state.held else held(state),
     Action.THEME: lambda state: changed(state, theme=next_theme(state.theme)),
     Action.BITS: lambda state: changed(state, bits=not state.bits),
@@ -264,7 +268,7 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     """A whole snapshot arrived. The cursor follows its row while that is on the screen; the screen stays.
 
     A row that leaves the screen stays the selected one, and is marked again when it comes back; where it is gone for
-    good the one that stands in its place is selected.
+    good the one that stands in its place is selected. A screen that follows its row goes where that is.
     """
     state = _with_trend(state, snapshot)
     if snapshot.tag < state.epoch:
@@ -284,12 +288,22 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     )
     cursor = max(0, min(new.cursor, new.total - 1))
     if new.pinned is not None:
+        if new.follow:
+            new = _following(new)
         shown = range(new.offset, new.offset + new.page)
         cursor = next((index for index in shown if new.key(index) == new.pinned), cursor)
         cursor = max(new.offset, min(cursor, new.offset + new.page - 1))
         if len(snapshot.rows) >= total and new.pinned not in map(new.key, range(total)):
             new = replace(new, pinned=new.key(cursor) or new.pinned)
     return settled(state, replace(new, cursor=cursor))
+
+
+def _following(state: ViewState) -> ViewState:
+    """The screen moved as little as brings the selected row onto it, where that is here."""
+    snapshot = state.snapshot
+    here = () if snapshot is None else range(snapshot.offset, snapshot.offset + len(snapshot.rows))
+    at = next((index for index in here if state.key(index) == state.pinned), None)
+    return state if at is None else replace(state, offset=max(0, at - state.page + 1, min(state.offset, at)))
 
 
 def _with_trend(state: ViewState, snapshot: Snapshot) -> ViewState:
@@ -302,9 +316,11 @@ def _with_trend(state: ViewState, snapshot: Snapshot) -> ViewState:
     return replace(state, trend=tuple((kept + news)[-TREND:]))
 
 
-def connected(state: ViewState, host: str, may: tuple[str, ...] = (), whose: Whose = Whose.ALL) -> ViewState:
-    """A daemon answered, lets this viewer do so much, and shows it so much."""
-    return changed(state, host=host, may=may, whose=whose, trouble="")
+def connected(
+    state: ViewState, host: str, may: tuple[str, ...] = (), server: str = "", whose: Whose = Whose.ALL
+) -> ViewState:
+    """A daemon answered, lets this viewer do so much, and shows it so much; `server` is what it says of itself."""
+    return changed(state, host=host, may=may, server=server, whose=whose, trouble="", help_in_trouble="")
 
 
 def heard(state: ViewState, now: float) -> ViewState:
@@ -312,9 +328,9 @@ def heard(state: ViewState, now: float) -> ViewState:
     return changed(state, heard=now)
 
 
-def lost(state: ViewState, reason: str) -> ViewState:
+def lost(state: ViewState, reason: str, hint: str = "") -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
-    return changed(state, trouble=reason, act=None)
+    return changed(state, trouble=reason, help_in_trouble=hint, act=None)
 
 
 def complained(state: ViewState, message: str) -> ViewState:

@@ -119,6 +119,8 @@ class ViewState:
     """The columns that were chosen for the views, in the order of VIEWS; none: as many as there is room for."""
     warnings: tuple[str, ...] = ()
     """What is wrong with the configuration file."""
+    private: bool = False
+    """Whether the daemon is this viewer's own."""
 
     # what else is open
     line: FilterLine | None = None
@@ -141,6 +143,8 @@ class ViewState:
     cursor: int = 0
     pinned: str | None = None
     """The key of the selected row, which the cursor follows on the screen; None until the user chose one."""
+    follow: bool = False
+    """Whether the screen follows the selected row."""
     skipped: int = 0
     """How many columns are scrolled out at the left."""
     total: int = 0
@@ -170,6 +174,8 @@ class ViewState:
     accepted: str = ""
     """The last filter of the user's that the daemon has answered."""
     host: str = ""
+    server: str = ""
+    """What the daemon says of itself: program and version."""
     may: tuple[str, ...] = ()
     whose: Whose = Whose.ALL
     """The rights of this viewer."""
@@ -177,6 +183,8 @@ class ViewState:
     """Whether the terminal can write nothing but ASCII."""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
+    help_in_trouble: str = ""
+    """What may bring it back."""
     complaint: str = ""
     """What the daemon said about the newest query."""
     heard: float = 0.0
@@ -309,6 +317,9 @@ def query_for(state: ViewState) -> Query:
         closed=state.closed,
         mean=state.mean,
         history=True,
+        follow=state.pinned
+        if state.follow and state.pinned and state.held is None and state.view is View.FLOWS
+        else "",
         paused=state.paused,
         fields=fields if state.view is View.FLOWS else (),
     )
@@ -341,7 +352,9 @@ def settled(old: ViewState, new: ViewState) -> ViewState:
 
 def _rows_meant(query: Query) -> Query:
     """A query without what does not change which rows stand where."""
-    return replace(query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=())
+    return replace(
+        query, tag=0, offset=0, limit=None, paused=False, interval=1.0, names=True, geoip=True, fields=(), follow=""
+    )
 
 
 def changed(state: ViewState, **values: object) -> ViewState:
@@ -351,5 +364,5 @@ def changed(state: ViewState, **values: object) -> ViewState:
 
 
 def to_top(state: ViewState, **values: object) -> ViewState:
-    """Other rows or another order: begin at the first one again."""
-    return changed(state, offset=0, cursor=0, pinned=None, **values)
+    """Other rows or another order: begin at the first one again, or where the row is that the screen follows."""
+    return changed(state, offset=0, cursor=0, pinned=state.pinned if state.follow else None, **values)

@@ -88,6 +88,11 @@ class Directory:
         return self._places.values
 
     @property
+    def known_of_places(self) -> tuple[str, ...] | None:
+        """What the databases can tell: `country`, `city`, `asn`; None before they were asked."""
+        return self._databases.known
+
+    @property
     def devices(self) -> Sequence[Device]:
         """Devices by id."""
         return self._devices.values

@@ -72,6 +72,11 @@ class Pipeline:
         """How often the kernel dropped events of new flows."""
         return self._ledger.lost
 
+    @property
+    def places(self) -> tuple[str, ...] | None:
+        """What the databases can tell of an address; None before they were asked."""
+        return self._directory.known_of_places
+
     def want_names(self, addresses: Iterable[Address]) -> None:
         """Have these addresses resolved. For any thread; does not block."""
         self._directory.want_names(addresses)

@@ -68,6 +68,8 @@ class KernelState:
     max: int | None
     tracking: bool | None
     """Whether connections are tracked at all; asked for only while the table is empty."""
+    freezes: bool = False
+    """Whether a flowtable is there that does not count what it forwards."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,3 +87,5 @@ class Tick:
     """How often somebody has gone to another place of the recording: what is there is shown at once."""
     sample: Sample | None = None
     """What all flows together moved."""
+    places: tuple[str, ...] | None = None
+    """What the databases of places can tell: `country`, `city`, `asn`. None where that is not known yet."""

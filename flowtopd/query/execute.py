@@ -25,13 +25,15 @@ from flowtopd.wire.messages import MAX_INTERVAL_S, MEANS_S, MIN_INTERVAL_S, Quer
 class Page:
     """The answer: which rows of the view, from which place on, and what all flows that matched add up to.
 
-    `rows` are rows of the snapshot in the flows view, else places in the groups.
+    `rows` are rows of the snapshot in the flows view, else places in the groups. `uncounted` and `offloaded` are flows.
     """
 
     rows: NDArray[np.intp]
     offset: int
     matched: int
     totals: Totals
+    uncounted: int = 0
+    offloaded: int = 0
 
 
 def check(query: Query) -> None:
@@ -62,12 +64,19 @@ def _askable(view: View) -> tuple[str, ...]:
 
 
 def execute(results: Results, query: Query) -> Page:
-    """Answer a query that `check` has passed. An offset beyond the end is moved to the last full window."""
+    """Answer a query that `check` has passed. An offset beyond the end is moved to the last full window.
+
+    A window without the flow that is followed is moved to where that is in the middle.
+    """
     matched = results.size(query)
     limit = matched if query.limit is None else query.limit
     offset = min(query.offset, max(0, matched - limit))
+    at = results.place(query)
+    if at is not None and not offset <= at < offset + limit:
+        offset = max(0, min(at - limit // 2, matched - limit))
     rows = results.window(query, offset, min(matched, offset + limit))
-    return Page(rows, offset, matched, results.selection(query).totals)
+    chosen = results.selection(query)
+    return Page(rows, offset, matched, chosen.totals, chosen.uncounted, chosen.offloaded)
 
 
 def rendered(results: Results, query: Query, rows: Rows, fields: tuple[str, ...]) -> list[list[Any]]:

@@ -39,11 +39,22 @@ def order(snapshot: Snapshot, rows: Rows, field: str, *, descending: bool, end: 
     return rows[in_order(values, keys, descending=descending, end=end, count=count)]
 
 
-def in_order(values: Values, ties: NDArray[Any], *, descending: bool, end: End, count: int) -> Rows:
-    """Return where the first or the last `count` of the values stand, in their order; equal ones in that of `ties`."""
+def place(snapshot: Snapshot, rows: Rows, field: str, at: int, *, descending: bool) -> int:
+    """Return how many of `rows` stand before the one at index `at`, in the order of a sort field."""
+    values, keys = _ascending(SORT_KEYS[field](snapshot, rows), descending=descending), snapshot.columns["key"][rows]
+    return int(np.count_nonzero((values < values[at]) | ((values == values[at]) & (keys < keys[at]))))
+
+
+def _ascending(values: Values, *, descending: bool) -> Values:
+    """The values so that the first of the order is the smallest."""
     if descending:
         values = -values
-    values = np.where(np.isnan(values), np.inf, values)  # no field is ever infinite
+    return np.where(np.isnan(values), np.inf, values)  # no field is ever infinite
+
+
+def in_order(values: Values, ties: NDArray[Any], *, descending: bool, end: End, count: int) -> Rows:
+    """Return where the first or the last `count` of the values stand, in their order; equal ones in that of `ties`."""
+    values = _ascending(values, descending=descending)
     chosen = np.arange(len(values))
     if count < len(values):
         chosen = _outermost(values, ties, end, count)

@@ -297,6 +297,9 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
         tick_seconds=tick.seconds,
         pace=pace_s,
         viewers=viewers,
+        uncounted=page.uncounted,
+        frozen=page.offloaded if tick.kernel.freezes else 0,
+        places=tick.places,
     )
 
 

@@ -1,7 +1,9 @@
 """Messages to msgpack maps and back. A frozen dataclass is the whole description of a message.
 
 What comes in is checked against the annotations of the class: a missing, unknown or wrongly typed field
-raises RemoteProtocolError with the field's name. What goes out is ours and is not checked.
+raises RemoteProtocolError with the field's name. Only what a newer daemon says beyond that is passed over, so that it
+can be talked to; and a viewer leaves out what is as usual, so that an older daemon need not know it. What goes out is
+ours and is not checked.
 Two versions must be able to tell each other that they are two: of a `hello` or `welcome` of another version nothing but
 the version is read, and of an `error` what is known of it.
 Only the annotations that `messages.py` uses are understood; a new one fails at import, not on the wire.
@@ -79,7 +81,7 @@ def _expect_optional(inner: _Check) -> _Check:
 
 
 def _expect_dataclass(kind: type) -> _Check:
-    parse = _parser(kind)
+    parse = _parser(kind, strict=False)  # only a daemon's messages have others inside
 
     def check(value: Any) -> Any:
         if type(value) is not dict:
@@ -110,8 +112,8 @@ def _check_for(hint: Any) -> _Check:
     raise TypeError(msg)
 
 
-def _parser(kind: type) -> Callable[[dict[Any, Any]], Any]:
-    """A function that makes a `kind` out of a map, for the fields that `kind` declares."""
+def _parser(kind: type, *, strict: bool) -> Callable[[dict[Any, Any]], Any]:
+    """A function that makes a `kind` out of a map, for the fields that `kind` declares; `strict`: and no others."""
     hints = get_type_hints(kind)
     fields = dataclasses.fields(kind)
     checks = {field.name: _check_for(hints[field.name]) for field in fields}
@@ -122,6 +124,8 @@ def _parser(kind: type) -> Callable[[dict[Any, Any]], Any]:
         for name, value in values.items():
             check = checks.get(name) if isinstance(name, str) else None
             if check is None:
+                if not strict:
+                    continue
                 raise RemoteProtocolError(ErrorCode.FIELD, f"{kind.__name__.lower()}: no field {name!r:.40}")
             try:
                 checked[name] = check(value)
@@ -136,8 +140,8 @@ def _parser(kind: type) -> Callable[[dict[Any, Any]], Any]:
     return parse
 
 
-def _parsers(kinds: Iterable[type[Message]]) -> dict[str, Callable[[dict[Any, Any]], Any]]:
-    return {kind.TYPE: _parser(kind) for kind in kinds}
+def _parsers(kinds: Iterable[type[Message]], *, strict: bool) -> dict[str, Callable[[dict[Any, Any]], Any]]:
+    return {kind.TYPE: _parser(kind, strict=strict) for kind in kinds}
 
 
 def _greeting(kind: type[Hello | Welcome], parse: Callable[[dict[Any, Any]], Any]) -> Callable[[dict[Any, Any]], Any]:
@@ -157,11 +161,11 @@ def _error(values: dict[Any, Any]) -> Any:
     return _parse_error(known)
 
 
-_parse_error: Final = _parser(Error)
+_parse_error: Final = _parser(Error, strict=True)
 _ERROR_FIELDS: Final = frozenset(field.name for field in dataclasses.fields(Error))
 
-_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update, Seek))
-_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Done, Progress, Error))
+_FROM_VIEWER: Final = _parsers((Hello, Query, FlowRequest, Delete, Kill, Update, Seek), strict=True)
+_FROM_DAEMON: Final = _parsers((Welcome, Snapshot, Detail, Done, Progress, Error), strict=False)
 _FROM_VIEWER[Hello.TYPE] = _greeting(Hello, _FROM_VIEWER[Hello.TYPE])
 _FROM_DAEMON[Welcome.TYPE] = _greeting(Welcome, _FROM_DAEMON[Welcome.TYPE])
 _FROM_DAEMON[Error.TYPE] = _error
@@ -176,19 +180,21 @@ def _as_map(value: Any) -> dict[str, Any]:
     return pairs
 
 
-def _encode(message: Message, limit: int) -> bytes:
-    body = msgpack.packb({"type": message.TYPE} | _as_map(message))
+def _encode(kind: str, pairs: dict[str, Any], limit: int) -> bytes:
+    body = msgpack.packb({"type": kind} | pairs)
     return frame(cast("bytes", body), limit)
 
 
 def encode_viewer(message: ViewerMessage) -> bytes:
     """A viewer's message as a frame."""
-    return _encode(message, MAX_VIEWER_FRAME)
+    usual = {field.name: field.default for field in dataclasses.fields(message)}
+    said = {name: value for name, value in _as_map(message).items() if value != usual[name]}
+    return _encode(message.TYPE, said, MAX_VIEWER_FRAME)
 
 
 def encode_daemon(message: DaemonMessage) -> bytes:
     """A daemon's message as a frame."""
-    return _encode(message, MAX_DAEMON_FRAME)
+    return _encode(message.TYPE, _as_map(message), MAX_DAEMON_FRAME)
 
 
 def _decode(body: bytes, parsers: dict[str, Callable[[dict[Any, Any]], Any]]) -> Any:

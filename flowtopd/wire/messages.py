@@ -95,7 +95,8 @@ class Query:
     daemon keeps answering from the snapshot that it last sent, so that a frozen screen can still scroll.
 
     `closed`: also flows that have closed lately, in the flows view. `mean`: seconds over which all rates are means,
-    one of MEANS_S. `history`: the snapshots tell how the rates of the whole line have been.
+    one of MEANS_S. `history`: the snapshots tell how the rates of the whole line have been. `follow`: the id of a flow;
+    where it is a row of the flows view outside of the window, the window is moved there.
     """
 
     TYPE: ClassVar = "query"
@@ -118,6 +119,7 @@ class Query:
     closed: bool = False
     mean: float = 0.0
     history: bool = False
+    follow: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,10 @@ class Status:
     in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
     program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more
     than the interval asked for when a dump takes more than half of it.
+
+    Of the flows that matched, `uncounted` have no counters: they began before accounting was on; `frozen` are offloaded
+    past their counters, which stand still. `places`: what the GeoIP databases can tell, out of `country`, `city` and
+    `asn`; None before the first address was looked up, and of a recording.
     """
 
     flows: int
@@ -204,6 +210,9 @@ class Status:
     tick_seconds: float
     pace: float
     viewers: int
+    uncounted: int = 0
+    frozen: int = 0
+    places: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

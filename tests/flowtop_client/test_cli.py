@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from flowtop_client.batch import Format
 from flowtop_client.cli import DEFAULT_SOCKET, main, parse
+from flowtop_client.connection.advice import for_no_daemon
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
 from flowtopd.replay.recorder import sample_of
 from flowtopd.wire.errors import ErrorCode
@@ -258,10 +260,15 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_daemon_is_one_line_what_helps_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(tmp_path / "none.sock")
     assert main(["--once", "--socket", path]) == 1
-    assert capsys.readouterr().err == (
-        f"flowtop: no daemon listens on {path}\n"
-        "flowtop: `systemctl start flowtopd` starts it; `sudo flowtop` runs a private one\n"
-    )
+    assert capsys.readouterr().err == f"flowtop: no daemon listens on {path}\nflowtop: {for_no_daemon()}\n"
+
+
+def test_a_socket_out_of_the_environment_is_said_to_be_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWTOP_SOCKET", str(tmp_path / "none.sock"))
+    assert main(["--once"]) == 1
+    assert capsys.readouterr().err.startswith(f"flowtop: no daemon listens on {tmp_path}/none.sock ($FLOWTOP_SOCKET)\n")
 
 
 def test_the_environment_names_the_socket(
@@ -298,7 +305,7 @@ def test_root_without_a_daemon_gets_a_private_one(
     daemon.serve(theirs)
     monkeypatch.delenv("FLOWTOP_SOCKET", raising=False)
     monkeypatch.setattr("flowtop_client.cli.DEFAULT_SOCKET", str(tmp_path / "none.sock"))
-    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, ""))
+    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", lambda _command: _ScriptedPrivateDaemon(ours, ""))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["--once", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["host"] == "private"
@@ -310,7 +317,7 @@ def test_a_private_daemon_that_fails_is_quoted(
     ours, theirs = socket.socketpair()
     theirs.close()
     monkeypatch.setattr(
-        "flowtop_client.cli.PrivateDaemon", lambda: _ScriptedPrivateDaemon(ours, "flowtopd: no conntrack here")
+        "flowtop_client.cli.PrivateDaemon", lambda _command: _ScriptedPrivateDaemon(ours, "flowtopd: no conntrack here")
     )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["--standalone", "--once"]) == 1
@@ -486,3 +493,71 @@ def test_recording_ends_with_ctrl_c_and_a_word_about_it(make_daemon: MakeDaemon,
         assert re.search(rb"x.flowtop: 1 snapshots of up to 1 flows in 0 s, \d+ bytes\n", flowtop.stderr.read())
     with open_recording(path) as recording:
         assert (len(recording), recording.trouble) == (1, "")
+
+
+def run(*options: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """`flowtop` as a shell starts it, with these redirections."""
+    command = " ".join([sys.executable, "-m", "flowtop_client", *options, shell])
+    return subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ) | environment,
+    )
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--text", "--json --once"])
+def test_a_full_disk_is_one_line_and_status_1(make_daemon: MakeDaemon, form: str) -> None:
+    done = run("--socket", make_daemon([flow(number) for number in range(1, 500)]).path, form, shell=">/dev/full")
+    assert (done.returncode, done.stderr) == (1, "flowtop: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_closed_streams_do_no_harm(make_daemon: MakeDaemon, closed: str) -> None:
+    done = run("--socket", make_daemon().path, "--once", shell=closed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("192.0.2.2" in done.stdout) == (">" not in closed)
+
+
+def test_what_makes_output_wrong_is_said_on_stderr_once(
+    make_daemon: MakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = make_daemon()
+    daemon.status = replace(daemon.status, accounting=False, max=3, frozen=2)
+    assert main(["--once", "--json", "--socket", daemon.path]) == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["flows"]) == 3
+    assert [line.split(" ")[1] for line in err.splitlines()] == ["table", "accounting"]
+    assert main(["--once", "--socket", daemon.path]) == 0
+    assert "2 flows are offloaded" in capsys.readouterr().err
+    assert main(["--once", "--exit-if", "port 1", "--socket", daemon.path]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_activate_is_a_private_daemon_that_tracks(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def start(command: tuple[str, ...]) -> _ScriptedPrivateDaemon:
+        commands.append(command)
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return _ScriptedPrivateDaemon(ours, "")
+
+    monkeypatch.setattr("flowtop_client.cli.PrivateDaemon", start)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    main(["--activate", "--once"])
+    main(["--standalone", "--once"])
+    assert [command[-1] for command in commands] == ["--activate", "flowtopd"]
+
+
+def test_activate_is_for_root_and_has_no_socket(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["--activate", "--once"]) == 1
+    assert "`sudo flowtop --activate`" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--activate", "--socket", "/s"])
+    assert "--activate and --socket" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowtop_client.cli import main, parse
+from flowtop_client.connection.advice import for_permission, this_user
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Hello, Progress, Update, ViewerMessage
 from testbed.daemon import ROOT
@@ -67,7 +68,7 @@ def test_who_may_not_is_told_so(make_daemon: MakeDaemon) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "flowtop: the daemon refused: only root and members of the group",
-        "flowtop: `sudo usermod -aG flowtop $USER`, then log in again",
+        f"flowtop: {for_permission(daemon.path, this_user())}",
     ]
 
 

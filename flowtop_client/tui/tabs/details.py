@@ -26,6 +26,7 @@ from flowtop_client.tui.widgets.blocks import arranged, block_width
 from flowtop_client.tui.widgets.graph import Point, graph, peak_of, span_of
 from flowtop_client.tui.widgets.line import EMPTY, Line, cell_width, clipped, spread
 from flowtop_client.view_state.details_page import DetailsPage
+from flowtop_client.view_state.problems import how_to_update, lacks
 from flowtop_client.view_state.state import ViewState
 from flowtopd.wire.messages import Detail
 
@@ -48,9 +49,17 @@ def _lines(state: ViewState, page: DetailsPage, width: int) -> list[Line]:
         lines.append([("class:message", f"waiting for the details{'...' if state.plain else '…'}")])
     if page.detail is None:
         return lines
-    blocks = [_block(group, block_width(width)) for group in groups(page.detail, bits=state.bits, zone=None)]
+    told = groups(page.detail, bits=state.bits, zone=None, missing=_missing(state))
+    blocks = [_block(group, block_width(width)) for group in told]
     lines += [[("class:heading", "Path")], *_path(stations(page.detail), width, plain=state.plain), EMPTY]
     return [*lines, *_rates(state, page.detail, width), EMPTY, *arranged(blocks, width)]
+
+
+def _missing(state: ViewState) -> dict[str, str]:
+    """What is not known of places for want of a database, and how to get one."""
+    if state.snapshot is None or not state.geoip:
+        return {}
+    return {kind: how_to_update(state) for kind in ("city", "asn") if lacks(state.snapshot.status, kind)}
 
 
 def details_text(lines: Sequence[Line]) -> str:

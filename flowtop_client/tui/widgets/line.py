@@ -12,6 +12,20 @@ Line = list[tuple[str, str]]
 
 EMPTY: Final[Line] = []
 
+_PLAIN: Final = {
+    **dict.fromkeys("→\u203a▶", ">"),
+    **dict.fromkeys("←◀", "<"),
+    **dict.fromkeys("█▉▊▋▌", "#"),
+    **dict.fromkeys("▍▎▏", " "),
+    "…": "~",
+    "▼": "v",
+    "▲": "^",
+    "─": "-",
+    "│": "|",
+    "└": "`",
+}
+"""What stands for the characters that the screen is drawn with."""
+
 
 def cell_width(text: str) -> int:
     """How many cells a clean text takes. get_cwidth keeps every short text for ever, so it sees single characters."""
@@ -33,6 +47,20 @@ def clipped(line: Line, width: int) -> Line:
         shown.append((style, part))
         width -= cell_width(part)
     return shown
+
+
+def in_ascii(line: Line) -> Line:
+    """The same for a terminal that can write nothing but ASCII: other characters are drawn with those that it has.
+
+    What is left is one cell wide each, and the terminal's encoding decides.
+    """
+    return [(style, text if text.isascii() else "".join(map(_in_ascii, text))) for style, text in line]
+
+
+def _in_ascii(char: str) -> str:
+    if char.isascii():
+        return char
+    return _PLAIN.get(char) or (char if (cells := get_cwidth(char)) == 1 else "?" * cells)
 
 
 def spread(left: Line, right: Line, width: int) -> Line:

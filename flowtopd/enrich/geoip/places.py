@@ -99,6 +99,21 @@ class Places:
         self._location: _Source | None = None
         self._network: _Source | None = None
 
+    @property
+    def known(self) -> tuple[str, ...] | None:
+        """What can be told now, of the kinds of facts; None before anybody asked. May be read by any thread."""
+        if not self._ready:
+            return None
+        location, network = self._location, self._network
+        kinds_here = set() if location is None else {Kind.COUNTRY} | self._kinds_of(location)
+        if network is not None:
+            kinds_here.add(Kind.ASN)
+        return tuple(str(kind) for kind in Kind if kind in kinds_here)
+
+    def _kinds_of(self, location: _Source) -> set[Kind]:
+        looked = self._looked.get(location.path)  # the packaged table is not looked at: it has countries
+        return set() if looked is None else set(looked.kinds) - {Kind.ASN}
+
     def refresh(self) -> bool:
         """Take what is new on disk; return whether other databases than before are asked now."""
         listed = self._list()

@@ -107,3 +107,21 @@ def test_text_from_outside_is_cleaned() -> None:
         texts = [text for group in told(shown).values() for text in group.values()]
         texts += [part for each in stations(shown) for part in (each.who, each.address, each.what)]
         assert all(text.isprintable() for text in texts)
+
+
+def test_what_no_database_tells_comes_with_the_command_that_gets_one() -> None:
+    end = {"address": "1.1.1.1", "scope": "remote", "country": "AU"}
+    missing = {"city": "`flowtop -u`", "asn": "`flowtop -u`"}
+
+    def told(where: dict[str, Any], missing: dict[str, str]) -> dict[str, str]:
+        detail = Detail("1", NATTED, {"dst": where}, [])
+        found = [group for group in groups(detail, bits=False, missing=missing) if group.heading == "Destination"]
+        return dict(found[0].pairs)
+
+    assert told(end, missing)["place"] == "AU (cities: `flowtop -u`)"
+    assert told(end, missing)["network"] == "not known (`flowtop -u` gets a database)"
+    assert told(end, {})["place"] == "AU"
+    assert "network" not in told(end, {})
+    here = told(end | {"scope": "lan", "country": None}, missing)
+    assert "place" not in here
+    assert "network" not in here

@@ -13,6 +13,7 @@ import msgpack
 import pytest
 
 from flowtop_client.connection import link
+from flowtop_client.connection.advice import for_no_daemon
 from flowtop_client.connection.link import (
     LONGEST_WAIT_S,
     Connection,
@@ -238,11 +239,13 @@ def sends(message: Any) -> Any:
         (Welcome(PROTOCOL_VERSION + 1, "", ""), "this viewer (protocol 1) is older than the daemon", "update flowtop"),
         (Welcome(PROTOCOL_VERSION - 1, "", ""), "the daemon (protocol 0) is older than this viewer", "update flowtopd"),
         (
-            Error(ErrorCode.VERSION, "the viewer is older"),
-            "the daemon refused: the viewer is older",
-            "update the older",
+            Error(ErrorCode.VERSION, "the viewer speaks protocol 1, the daemon 2: the viewer is older"),
+            "the daemon 2: the viewer is older",
+            "update flowtop;",
         ),
-        (Error(ErrorCode.DENIED, "not in the group"), "the daemon refused: not in the group", "usermod -aG flowtop"),
+        (Error(ErrorCode.VERSION, "…: the daemon is older"), "the daemon is older", "systemctl restart flowtopd"),
+        (Error(ErrorCode.VERSION, "never heard of it"), "never heard of it", "update the older"),
+        (Error(ErrorCode.DENIED, "not in the group"), "the daemon refused: not in the group", "group"),
         (Error(ErrorCode.BUSY, "100 viewers"), "the daemon refused: 100 viewers", "close another"),
         (Error(ErrorCode.INTERNAL, "sorry"), "the daemon refused: sorry", ""),
         (b"", "the daemon closed the connection", ""),
@@ -291,7 +294,7 @@ def test_no_socket_and_a_stale_one_are_the_same_to_the_user(tmp_path: Path) -> N
             with pytest.raises(NoDaemon) as caught:
                 await Connection(str(path), QUERY).open()
             assert caught.value.what == f"no daemon listens on {path}"
-            assert "systemctl start flowtopd" in caught.value.hint
+            assert caught.value.hint == for_no_daemon()
 
     asyncio.run(conversation())
 
@@ -299,8 +302,8 @@ def test_no_socket_and_a_stale_one_are_the_same_to_the_user(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("error", "what", "hint"),
     [
-        (PermissionError(errno.EACCES, "Permission denied"), "no permission on /s", "sudo usermod -aG flowtop $USER"),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "no daemon listens on /s", "systemctl start flowtopd"),
+        (PermissionError(errno.EACCES, "Permission denied"), "no permission on /s", "group"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "no daemon listens on /s", for_no_daemon()),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "cannot connect to /s: Not a directory", ""),
         (OSError("AF_UNIX path too long"), "cannot connect to /s: AF_UNIX path too long", ""),
     ],

@@ -15,7 +15,7 @@ KEYS = [key for _, keys in SECTIONS for key in keys]
 
 def test_every_action_has_a_key_and_quitting_has_two() -> None:
     assert {key.action for key in KEYS} == {*Action, *Edit, *Choose, *Command} == {*MOVES, *Command}
-    assert [key.keys for key in KEYS if key.action is Command.QUIT] == [("q",), ("c-c",)]
+    assert [key.keys for key in KEYS if key.action is Command.QUIT] == [("q", "f10"), ("c-c",)]
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -38,7 +38,7 @@ def test_a_key_is_one_that_a_terminal_can_send(key: Key) -> None:
         (("left", "l"), Action.LEFT),
         (("right", "h"), Action.RIGHT),
         (("tab",), Action.NEXT_TAB),
-        (("?",), Action.HELP),
+        (("?", "f1"), Action.HELP),
         (("b",), Action.BITS),
         (("a",), Action.ACTIVE),
         (("s",), Action.SOURCE),

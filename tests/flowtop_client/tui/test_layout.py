@@ -236,7 +236,8 @@ def test_an_empty_table_is_explained_in_whole_words_on_any_screen() -> None:
         lines = drawn(state, width, 24)
         said = " ".join(" ".join(lines[4:10]).split())
         assert said.endswith(
-            "None of the 99 flows in the table is active UDP, DCCP, ICMP, SCTP or other. a shows idle flows too."
+            "None of the 99 flows in the table is active UDP, DCCP, ICMP, SCTP or other and goes beyond this host."
+            " a shows idle flows too, `--loopback` shows flows within this host."
         )
         assert lines[-1].startswith("no flow ")
 

@@ -15,7 +15,7 @@ from flowtop_client.view_state.moves import (
 )
 from flowtop_client.view_state.state import ProtocolGroup, ViewState, query_for
 from flowtop_client.view_state.text_input import Edit
-from tests.flowtop_client.scripted_daemon import flow
+from tests.flowtop_client.scripted_daemon import STATUS, flow, snapshot_for
 from tests.flowtop_client.states import answer, with_rows
 
 
@@ -331,3 +331,50 @@ def test_the_history_in_the_first_part_of_a_window_is_not_lost() -> None:
     first = replace(whole, rows=whole.rows[:1], more=True, history=[[1.0, 1.0, 1.0]])
     second = replace(whole, rows=whole.rows[1:], offset=1)
     assert joined(joined(None, first), second).history == [[1.0, 1.0, 1.0]]
+
+
+def ranked(state: ViewState, first: int, seq: int) -> ViewState:
+    """After a tick at which flow number 1 stands at place `first` of 300 by its rate."""
+    table = [flow(number) for number in range(2, 301)]
+    table.insert(first, flow(1))
+    for place, each in enumerate(table):
+        each |= {"orig_rate": 1e6 - place, "reply_rate": 0.0}
+    return received(state, answer(state, table, seq=seq))
+
+
+def test_a_screen_that_follows_goes_where_the_selected_row_is_and_no_further_than_needed() -> None:
+    state = MOVES[Action.FOLLOW](MOVES[Action.HOME](with_rows(300, page=10)))
+    assert state.pinned == "1"
+    for seq, (place, offset) in enumerate([(5, 0), (12, 3), (40, 31), (20, 20), (0, 0)], 2):
+        state = ranked(state, place, seq)
+        assert (state.cursor, state.offset) == (place, offset)
+        assert state.selected == place
+
+
+def test_a_screen_that_does_not_follow_stays() -> None:
+    state = MOVES[Action.DOWN](with_rows(300, page=10))
+    assert ranked(MOVES[Action.UP](state), 40, 2).offset == 0
+
+
+def test_the_daemon_is_told_which_flow_is_followed_only_while_it_is() -> None:
+    state = MOVES[Action.HOME](with_rows(300, page=10))
+    assert query_for(state).follow == ""
+    following = MOVES[Action.FOLLOW](state)
+    assert query_for(following).follow == "1"
+    assert following.epoch == state.epoch
+    assert query_for(MOVES[Action.DOWN](following)).follow == "2"
+    assert query_for(MOVES[Action.REVERSE](following)).follow == "1"
+    assert query_for(MOVES[Action.HOLD](following)).follow == ""
+    assert query_for(MOVES[Action.FOLLOW](following)).follow == ""
+
+
+def test_a_window_that_the_daemon_has_moved_is_taken_as_the_place_to_be() -> None:
+    state = MOVES[Action.FOLLOW](MOVES[Action.HOME](with_rows(300, page=10)))
+    table = [flow(number, orig_rate=300.0 - place, reply_rate=0.0) for place, number in enumerate(range(2, 301))]
+    table.insert(200, flow(1, orig_rate=100.5, reply_rate=0.0))
+    whole = snapshot_for(replace(query_for(state), offset=0, limit=None), table, 2, STATUS, 1.0)
+    state = received(state, replace(whole, offset=150, rows=whole.rows[150:246]))
+    assert (state.cursor, state.selected, state.waiting) == (200, 200, False)
+    assert state.offset <= 200 < state.offset + state.page
+    assert state.window_offset <= state.offset
+    assert query_for(state).offset == state.window_offset

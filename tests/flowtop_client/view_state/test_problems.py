@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from flowtop_client.view_state.moves import complained, heard, lost, received
+from flowtop_client.view_state.moves import complained, connected, heard, lost, received
 from flowtop_client.view_state.place import Crumb
-from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, problems
+from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, how_to_update, notes, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtopd.wire.messages import Family, Replay, View, Whose
 from tests.flowtop_client.scripted_daemon import flow
@@ -30,9 +30,9 @@ def test_nothing_is_said_when_all_is_well() -> None:
     ("status", "words"),
     [
         ({"accounting": False}, "accounting is off"),
-        ({"flows": 0, "matched": 0, "tracking": False}, "flowtopd --activate"),
+        ({"flows": 0, "matched": 0, "tracking": False}, "no rule asks the kernel to track"),
         ({"pace": 4.2, "tick_seconds": 2.1}, "a tick takes 2.1 s: updates every 4.2 s instead of 1 s"),
-        ({"flows": 951, "max": 1000}, "the table is 95 % full"),
+        ({"flows": 951, "max": 1000}, "table 95 % full (951 of 1 000): raise net.netfilter.nf_conntrack_max"),
     ],
 )
 def test_a_state_of_the_kernel_that_needs_attention_is_said(status: dict[str, Any], words: str) -> None:
@@ -57,7 +57,7 @@ def test_what_is_nearly_wrong_is_not_said(status: dict[str, Any]) -> None:
 def test_the_most_important_comes_first() -> None:
     state = seen(accounting=False, pace=9.0, flows=1000, max=1000)
     state = lost(complained(replace(state, reset_time=1700000001.0), "no such field"), "it closed the connection")
-    order = ["daemon gone: it closed the connection", "no such field", "accounting", "a tick", "resets", "full"]
+    order = ["daemon gone: it closed the connection", "no such field", "full", "accounting", "a tick", "resets"]
     for words, said in zip(order, problems(state, NOW), strict=True):
         assert words in said
 
@@ -77,7 +77,7 @@ def test_text_from_the_other_side_is_cleaned() -> None:
     [
         (ViewState(heard=NOW), {"flows": 0, "tracking": False}, "no firewall rule"),
         (ViewState(heard=NOW), {"flows": 0, "tracking": True}, "holds no connection yet"),
-        (ViewState(heard=NOW), {"flows": 12}, "None of the 12 flows in the table is TCP."),
+        (ViewState(heard=NOW), {"flows": 12}, "None of the 12 flows in the table is TCP and goes beyond this host."),
         (ViewState(active=True), {"flows": 12}, "a shows idle flows too"),
         (ViewState(families=(Family.IPV6,)), {"flows": 12}, "TCP over IPv6"),
         (ViewState(protocols=frozenset()), {"flows": 12}, "No protocol is chosen."),
@@ -156,3 +156,95 @@ def test_who_sees_only_what_is_their_own_is_told_so_when_there_is_nothing() -> N
     state = seen(0, state=replace(ViewState(heard=NOW), whose=Whose.OWN), flows=0, matched=0, max=None)
     assert empty_reason(state)[0] == "None of the connections is yours, and others you may not see."
     assert "usermod -aG flowtop" in empty_reason(state)[1]
+
+
+YOUNG = "counters only for new flows: 2 here began before accounting was on"
+
+
+def with_uncounted(*numbers: int, state: ViewState | None = None, **status: Any) -> ViewState:
+    """Ten flows, the fastest first, of which these have no counters."""
+    state = state or ViewState(heard=NOW, page=10)
+    nothing = dict.fromkeys(("orig_bytes", "reply_bytes", "orig_rate", "reply_rate"))
+    flows = [flow(number, **(nothing if number in numbers else {})) for number in range(1, 11)]
+    return received(state, answer(state, flows, uncounted=len(numbers), **status))
+
+
+def test_flows_older_than_accounting_are_explained_while_one_of_them_is_on_the_screen() -> None:
+    assert problems(with_uncounted(3, 4), NOW) == (YOUNG,)
+    off_the_screen = with_uncounted(3, 4, state=ViewState(heard=NOW, page=8))
+    assert problems(off_the_screen, NOW) == ()
+    assert problems(with_uncounted(), NOW) == ()
+
+
+def test_while_accounting_is_off_nobody_is_told_of_new_flows() -> None:
+    (said,) = problems(with_uncounted(3, 4, accounting=False), NOW)
+    assert said.startswith("accounting is off")
+
+
+def test_flows_offloaded_past_their_counters_are_explained() -> None:
+    meaning = "offloaded: no bytes or rates without `counter` in the flowtable"
+    assert problems(seen(frozen=1), NOW) == (f"1 flow is {meaning}",)
+    assert problems(seen(frozen=1200), NOW) == (f"1 200 flows are {meaning}",)
+
+
+CITIES = "no database tells cities: `flowtop -u` gets one"
+
+
+def test_missing_databases_are_mentioned_only_where_somebody_looks_for_what_they_tell() -> None:
+    country: dict[str, Any] = {"places": ("country",)}
+    state = ViewState(heard=NOW, may=("update",))
+    city = replace(state, choices=(("address", "city"), *state.choices[1:]))
+    networks = replace(state, view=View.NETWORKS)
+    assert problems(seen(state=state, **country), NOW) == ()
+    assert problems(seen(state=city, **country), NOW) == (CITIES,)
+    assert problems(seen(state=networks, **country), NOW) == ("no database tells networks: `flowtop -u` gets one",)
+    assert problems(seen(state=replace(city, geoip=False), **country), NOW) == ()
+    for told in (("country", "city"), None):
+        assert problems(seen(state=city, places=told), NOW) == ()
+
+
+def test_who_may_not_update_through_the_daemon_is_told_the_other_way() -> None:
+    assert how_to_update(ViewState(may=("update",))) == "`flowtop -u`"
+    assert how_to_update(ViewState()) == "`sudo flowtopd --update`"
+    assert how_to_update(ViewState(may=("update",), private=True)) == "`sudo flowtopd --update`"
+
+
+def test_a_daemon_of_another_version_is_mentioned_last() -> None:
+    state = connected(seen(accounting=False), "host", (), "flowtopd 0.0.9")
+    assert problems(state, NOW)[-1].startswith("flowtopd 0.0.9 is older than this flowtop")
+    assert problems(connected(seen(), "host", (), "flowtopd 999.0"), NOW)[-1].endswith("update it")
+
+
+def test_a_daemon_that_is_gone_is_followed_by_what_brings_it_back() -> None:
+    state = lost(seen(), "no daemon listens on /s", "`sudo flowtopd` starts one")
+    assert problems(state, NOW)[1] == "`sudo flowtopd` starts one"
+    assert problems(connected(state, "host"), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "people", "said"),
+    [
+        ({}, True, []),
+        ({"flows": 0, "matched": 0, "tracking": False}, False, ["no firewall rule", "activate = true"]),
+        ({"accounting": False}, False, ["accounting is off"]),
+        ({"flows": 951, "max": 1000}, False, ["table 95 % full"]),
+        ({"uncounted": 2, "frozen": 2}, False, []),
+        ({"uncounted": 2, "frozen": 2}, True, ["2 flows are offloaded", "counters only for new flows: 2"]),
+        ({"matched": 0}, False, []),
+        ({"matched": 0}, True, ["none of the 10 flows in the table is TCP and goes beyond this host: `--all`"]),
+    ],
+)
+def test_output_for_scripts_says_what_makes_it_wrong_and_a_table_for_people_more(
+    status: dict[str, Any], people: bool, said: list[str]
+) -> None:
+    state = seen(**status)
+    assert state.snapshot is not None
+    told = notes(ViewState(), state.snapshot, people=people)
+    assert len(told) == len(said)
+    for words, line in zip(said, told, strict=True):
+        assert words in line
+
+
+def test_under_a_private_daemon_tracking_is_an_option_of_flowtop() -> None:
+    state = seen(0, replace(ViewState(), private=True), flows=0, matched=0, tracking=False)
+    assert "`sudo flowtop --activate`" in empty_reason(state)[1]

@@ -501,3 +501,15 @@ def test_the_fields_of_a_recording_are_given_to_who_asks_for_them() -> None:
     assert (flow["sampled"], flow["own"], flow["local"], flow["src_scope"]) == (10.0, False, None, "remote")
     with pytest.raises(RemoteProtocolError):
         conversation.receive(Query(view=View.HOSTS, sort="key", fields=("sampled",)))
+
+
+def test_offloaded_flows_stand_still_only_where_a_flowtable_does_not_count() -> None:
+    taken = tick(Flow(ctid=1, status=0xE | 1 << 14), Flow(ctid=2, counters=None))
+    for freezes, frozen in ((False, 0), (True, 1)):
+        conversation = greeted()
+        conversation.receive(Query())
+        (said,) = heard(
+            conversation, replace(taken, kernel=replace(taken.kernel, freezes=freezes), places=("country",))
+        )
+        assert isinstance(said, Snapshot)
+        assert (said.status.frozen, said.status.uncounted, said.status.places) == (frozen, 1, ("country",))

@@ -334,3 +334,22 @@ def test_an_error_of_another_version_is_understood_as_far_as_it_is_known() -> No
     said = {"type": "error", "code": "tomorrow", "message": "the viewer is older", "advice": ["update"]}
     assert decode_daemon(msgpack.packb(said)) == Error(ErrorCode.INTERNAL, "the viewer is older")
     assert decode_daemon(msgpack.packb(said | {"code": "version"})) == Error(ErrorCode.VERSION, "the viewer is older")
+
+
+def test_what_a_newer_daemon_says_beyond_is_passed_over() -> None:
+    whole = msgpack.unpackb(body(encode_daemon(DAEMON[1]), MAX_DAEMON_FRAME))
+    whole |= {"weather": "fine", "status": whole["status"] | {"mood": 7}}
+    assert decode_daemon(pack(**whole)) == DAEMON[1]
+
+
+def test_an_older_daemon_may_say_less_of_its_state() -> None:
+    whole = msgpack.unpackb(body(encode_daemon(DAEMON[1]), MAX_DAEMON_FRAME))
+    for name in ("uncounted", "frozen", "places"):
+        del whole["status"][name]
+    told = decode_daemon(pack(**whole))
+    assert isinstance(told, Snapshot)
+    assert (told.status.uncounted, told.status.frozen, told.status.places) == (0, 0, None)
+
+
+def test_a_viewer_leaves_out_what_is_as_usual_so_that_an_older_daemon_need_not_know_it() -> None:
+    assert msgpack.unpackb(body(encode_viewer(Query(tag=3)), MAX_VIEWER_FRAME)) == {"type": "query", "tag": 3}

@@ -1,7 +1,7 @@
 import pytest
 from prompt_toolkit.utils import _CHAR_SIZES_CACHE
 
-from flowtop_client.tui.widgets.line import Line, cell_width, clipped, joined, line_width, spread
+from flowtop_client.tui.widgets.line import Line, cell_width, clipped, in_ascii, joined, line_width, spread
 
 RED: Line = [("red", "abc"), ("", "例え")]
 
@@ -43,3 +43,9 @@ def test_two_ends_stand_apart_as_far_as_there_is_room() -> None:
 def test_empty_parts_leave_no_gap() -> None:
     assert joined([[("", "a")], [], [("", "b")]]) == [("", "a"), ("", "  "), ("", "b")]
     assert joined([]) == []
+
+
+def test_a_terminal_with_nothing_but_ascii_gets_lines_of_the_same_width() -> None:
+    line = [("class:rate", "→ 1 ← 2 ▼▲ ██▌▎…"), ("", "plain"), ("class:name", "例え ü")]
+    assert in_ascii(line) == [("class:rate", "> 1 < 2 v^ ### ~"), ("", "plain"), ("class:name", "???? ü")]
+    assert line_width(in_ascii(line)) == line_width(line)

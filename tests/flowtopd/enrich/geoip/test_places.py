@@ -320,3 +320,15 @@ def test_nothing_stays_open(here: Path, there: Path) -> None:
 
 def test_updates_go_where_they_are_looked_for_first() -> None:
     assert Places()._directories[0] == DIRECTORY
+
+
+def test_what_the_databases_can_tell_is_known_once_they_were_asked(places: Places, here: Path) -> None:
+    assert places.known is None
+    eight(places)
+    assert places.known == ("country",)
+    write(here / "asn.mmdb", ASN)
+    write(here / "city.mmdb", CITY)
+    places.refresh()
+    assert places.known == ("city", "country", "asn")
+    places.close()
+    assert places.known is None
