@@ -176,6 +176,8 @@ def parse(text: str, path: Path) -> Config:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from None
+    except (ValueError, RecursionError):  # a number of over 4300 digits, lists in lists in lists
+        raise ConfigError(path, None, None, "too long a number, or too many brackets") from None
     lines = _Lines(path, text)
     classes: dict[str, type[Any]] = get_type_hints(Config)
     sections = {}
@@ -279,7 +281,12 @@ def _shown(value: Any) -> str:
     """A value as the file has it, near enough, on one line."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value:.40}"' if isinstance(value, str) and value.isprintable() else f"{value!r:.40}"
+    if isinstance(value, str) and value.isprintable():
+        return f'"{value:.40}"'
+    try:
+        return f"{value!r:.40}"
+    except ValueError:  # 0xfff… of over 4300 digits
+        return "too long a number"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

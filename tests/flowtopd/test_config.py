@@ -139,6 +139,17 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, key: str | None,
     assert "\n" not in str(error)
 
 
+@pytest.mark.parametrize("value", ["[" * 3000, "9" * 5000])
+def test_what_python_has_a_limit_for_is_a_mistake_of_the_file(value: str) -> None:
+    with pytest.raises(ConfigError, match="too long a number, or too many brackets"):
+        parse(f"[access]\ngroup = {value}\n", FILE)
+
+
+def test_a_number_too_long_to_be_printed_is_not() -> None:
+    with pytest.raises(ConfigError, match="got too long a number"):
+        parse(f"[access]\ngroup = 0x{'f' * 5000}\n", FILE)
+
+
 def test_the_default_file_may_be_absent() -> None:
     if DEFAULT_PATH.exists():
         pytest.skip(f"{DEFAULT_PATH} exists on this machine")
