@@ -420,7 +420,7 @@ def child_answers() -> Texts:
     receipt = job.Receipt("https://example.org/a.mmdb", "00", "etag", "today")
     answers = (job.Got(1, None), job.Done(None, None), job.Done(job.Kind.CITY, receipt, 1, 2), job.Failed("no such host"))
     seeds = [job.answer_line(answer).decode() for answer in answers]
-    return Texts(seeds, _answer, ValueError, ("null", "true", '"', "{", "}", "1e999", "-"))
+    return Texts(seeds, _answer, (ValueError, RecursionError), ("null", "true", '"', "{", "}", "1e999", "-"))
 
 
 def _cgroup(text: str) -> bool:
