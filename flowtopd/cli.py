@@ -19,6 +19,7 @@ from flowtopd.config import Config, ConfigError, LogLevel, load
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
+from flowtopd.system.log_lines import Plain, escaped
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
@@ -41,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _die(status: int, message: str, hint: str = "") -> NoReturn:
-    print(f"flowtopd: {message}", file=sys.stderr)
+    print(f"flowtopd: {escaped(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
     raise SystemExit(status)
@@ -94,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check_config:
         return 0
     level = options.log_level or config.daemon.log_level
-    logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Plain("flowtopd: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=str(level).upper())
     if options.restore:
         return _restore(options.runtime_dir)
     if options.update:
@@ -110,7 +113,7 @@ def _restore(runtime_dir: Path) -> int:
     except OSError as error:
         _die(CANNOT, f"{runtime_dir}: {error.strerror or error}")
     for line in outcome.lines:
-        print(f"flowtopd: {line}")
+        print(f"flowtopd: {escaped(line)}")
     return 0 if outcome.complete else CANNOT
 
 

@@ -150,7 +150,8 @@ class ConfigError(Exception):
     def __str__(self) -> str:
         """One line: `file:line: key: message`."""
         place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        key = self.key if self.key is None or self.key.isprintable() else ascii(self.key)
+        return ": ".join(part for part in (place, key, self.message) if part)
 
 
 def load(path: Path | None = None) -> Config:

@@ -73,8 +73,9 @@ class _Layout:
         matrix[:, 4:12] = np.frombuffer(struct.pack("=HHI", kind, flags, seq), np.uint8)
         for name, place in self._places.items():
             found = values[_INVERSE.get(name, name)]
-            written = found.astype(_MARKS[name]).view(np.uint8).reshape(size, -1)
-            matrix[:, place : place + written.shape[1]] = written
+            written = found.astype(_MARKS[name]).view(np.uint8)
+            width = int(_MARKS[name][-1])
+            matrix[:, place : place + width] = written.reshape(size, width)
         return matrix
 
 

@@ -151,7 +151,11 @@ def _as_map(value: Any) -> dict[str, Any]:
 
 
 def _encode(message: Message, limit: int) -> bytes:
-    body = msgpack.packb({"type": message.TYPE} | _as_map(message))
+    values = {"type": message.TYPE} | _as_map(message)
+    try:
+        body = msgpack.packb(values)
+    except UnicodeEncodeError:  # lone surrogates: the name of something in bytes that are no text
+        body = msgpack.packb(values, unicode_errors="replace")
     return frame(cast("bytes", body), limit)
 
 

