@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -101,21 +102,21 @@ class Fuzzers:
 
     def __init__(self, targets: tuple[Target, ...], processes: int | None = None) -> None:
         _known.update({target.name: target for target in targets})
-        self._pool = multiprocessing.get_context("fork").Pool(processes or os.cpu_count())
+        # a parser in C may end the process: that raises here, where multiprocessing.Pool would wait for ever
+        self._pool = ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("fork"))
 
     def __enter__(self) -> "Fuzzers":
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._pool.terminate()
-        self._pool.join()
+        self._pool.shutdown(cancel_futures=True)
 
     def run(self, target: Target, count: int, seed: int) -> Fuzzed:
         """Make `count` attempts, from `seed` on."""
         sizes = [CHUNK] * (count // CHUNK) + [count % CHUNK] * (count % CHUNK > 0)
         first = list(_known).index(target.name) * _SEEDS + seed
         jobs = [(target.name, first + number, size) for number, size in enumerate(sizes)]
-        return summary(target.name, self._pool.imap_unordered(_work, jobs))
+        return summary(target.name, self._pool.map(_work, jobs))
 
 
 _known: dict[str, Target] = {}
