@@ -35,9 +35,10 @@ _TARGET: Final = Path(__file__).parent.parent / "docs" / "reliability.md"
 _LIMIT_S: Final = 1200
 _INTRODUCTION: Final = """# Reliability
 
-Written by `{command}` on {date}. Storm, viewers and kills run against the real daemon in network namespaces of their own,
-with real packets and real conntrack tables; fuzzing and hours run its own parts at full speed. `tests/stress` and
-`tests/fuzz` have a short form of each line, which runs in `make test`. What the lines mean is in the modules of `stress/`.
+Written by `{command}` on {date}. Storm, viewers and kills run against the real daemon in network namespaces of
+their own, with real packets and real conntrack tables; fuzzing and hours run its own parts at full speed.
+`tests/stress` and `tests/fuzz` have a short form of each line, which runs in `make test`. What the lines mean is in
+the modules of `stress/`.
 
 {machine}
 """

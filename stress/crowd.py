@@ -1,12 +1,12 @@
-"""A crowd of hostile viewers, and one that behaves: does it still get every frame, and in time?
+"""A crowd of hostile viewers, and one that behaves and wants every frame in time.
 
-    python -m stress.crowd crowd SOCKET VIEWERS SECONDS SEED     processes of VIEWERS_EACH viewers, some killed and replaced
+    python -m stress.crowd crowd SOCKET VIEWERS SECONDS SEED     processes of VIEWERS_EACH viewers, some are killed
     python -m stress.crowd good SOCKET SECONDS                   the viewer that behaves; prints what it got
 
-What a hostile viewer does, again and again: read for a while and leave; ask for everything and never read; send rubbish;
-say nothing; leave in the middle of a frame; ask as fast as it can; connect and leave. Whole processes are ended by
-SIGKILL in the middle of whatever their viewers do. A daemon that has a limit on viewers says `busy` to some; they come
-again at once.
+What a hostile viewer does, again and again: read for a while and leave; ask for everything and never read; send
+rubbish; say nothing; leave in the middle of a frame; ask as fast as it can; connect and leave. Whole processes are
+ended by SIGKILL in the middle of whatever their viewers do. A daemon that has a limit on viewers says `busy` to some;
+they come again at once.
 """
 
 import asyncio
@@ -134,7 +134,7 @@ def _fork(path: str, count: int, seed: int) -> int:
     if pid:
         return pid
     try:
-        signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(0))  # type: ignore[func-returns-value]
+        signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(0))
         signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # which says that the daemon has hung up
         asyncio.run(_viewers(path, count, seed))

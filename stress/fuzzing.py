@@ -1,16 +1,16 @@
 """Every parser of outside data, fed with what no honest peer would send: how much of it, and what came of it.
 
-    wire        what daemons and viewers read, sessions, recordings         FRAMES in all
-    netlink     dumps, events, sockets, answers, routes                     BUFFERS in all
-    files       leases, databases, configurations, filters, names           TEXTS in all
+wire        what daemons and viewers read, sessions, recordings         FRAMES in all
+netlink     dumps, events, sockets, answers, routes                     BUFFERS in all
+files       leases, databases, configurations, filters, names           TEXTS in all
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bench.report import Measured, thousands
 from stress.fuzz import files, netlink, wire
-from stress.fuzz.run import Fuzzed, Fuzzers, Target
+from stress.fuzz.run import Attempt, Fuzzed, Fuzzers, Target
 
 FRAMES: Final = 5_000_000
 BUFFERS: Final = 1_000_000
@@ -31,7 +31,7 @@ NETLINK: Final = (
     Target("answers", netlink.Answers, 0.1),
     Target("routes", netlink.Routes, 0.1),
 )
-_FILES: Final = (
+_FILES: Final[tuple[tuple[str, Callable[[], Attempt]], ...]] = (
     *((name, make) for name, make in files.lease_files()),
     ("ethers", files.ethers_file),
     ("ports", files.port_names),
@@ -72,7 +72,13 @@ def report(what: str, wanted: int, found: Sequence[Fuzzed]) -> list[Measured]:
     taken = ", ".join(f"{one.target} {100 * one.taken / max(1, one.tried):.0f} %" for one in found)
     worst = max(found, key=lambda one: one.growth_mb)
     return [
-        Measured(f"{what}: tried", thousands(tried), f"≥ {thousands(round(wanted * 0.999))}", tried >= wanted * 0.999, f"taken: {taken}"),
+        Measured(
+            f"{what}: tried",
+            thousands(tried),
+            f"≥ {thousands(round(wanted * 0.999))}",
+            tried >= wanted * 0.999,
+            f"taken: {taken}",
+        ),
         Measured(
             f"{what}: crashes, and answers other than a slow reader's",
             str(len(mistakes)),

@@ -1,4 +1,4 @@
-"""What is read of a daemon from outside while it is under load: memory over time, and what the kernel dropped for it."""
+"""What is read of a daemon from outside while it is under load: memory, and what the kernel dropped for it."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ class Gauges:
 
     @property
     def sockets(self) -> int:
-        """How many sockets for events there were, one after the other: the last drops of one that closed are not seen."""
+        """How many sockets for events there were: the last drops of one that closed are not seen."""
         return len(self._drops)
 
     def memory_mb(self, from_s: float, to_s: float) -> Sequence[float]:

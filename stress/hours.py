@@ -36,7 +36,6 @@ from flowtopd.flows.closed import MOST, ClosedFlows
 from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.history import SAMPLES
 from flowtopd.flows.snapshot import KernelState, Snapshot
-from flowtopd.netlink.nlmsg import Split
 from flowtopd.netlink.nlsocket import Block, NetlinkSocket
 from flowtopd.netlink.sock_diag import Columns
 from flowtopd.query.execute import execute
@@ -55,6 +54,8 @@ _PROGRAMS: Final = 40
 _INBOX: Final = 4096
 _ROOM: Final = 16_384
 """Of `Pipeline`: records that may be of no use before they are dropped."""
+_RECORDS_A_FLOW: Final = 17
+"""At most: four addresses, each with a name, a place and a device, and a process."""
 _GROWTH_LIMIT: Final = 0.25
 """Of what the process has of the system. What Python holds (tracemalloc) was the same after 1.5 and after 5 hours; the
 rest are holes between what lives long, among the many arrays that live for a tick."""
@@ -152,12 +153,14 @@ class Lived:
 class World:
     """The daemon without its sockets, and what it looks at."""
 
-    def __init__(self, stack: ExitStack, flows: int, changed: int) -> None:
+    def __init__(self, stack: ExitStack, flows: int, changed: int, kept_s: float) -> None:
         self.clock = clock = Clock()
         self.table = Table(flows, changed)
         self.endings = Endings()
         inbox: Inbox = deque(maxlen=_INBOX)
-        resolver = Resolver(lambda address: f"host-{address.replace(':', '-').replace('.', '-')}.example", clock.monotonic)
+        resolver = Resolver(
+            lambda address: f"host-{address.replace(':', '-').replace('.', '-')}.example", clock.monotonic
+        )
         lan, places = Lan(), Places((), ())
         for each in (lan, places):  # `Background.close` drops their closing, where it has not begun
             stack.callback(each.close)
@@ -169,7 +172,7 @@ class World:
                     self.directory,
                     self.ledger,
                     services.load(),
-                    closed=ClosedFlows(KEPT_S),
+                    closed=ClosedFlows(kept_s),
                     endings=self.endings,
                 )
             )
@@ -209,11 +212,14 @@ class World:
         self.collector.forget()
 
 
-def live(hours: float, flows: int = FLOWS, changed: int = CHANGED) -> Lived:
-    """Live for so many hours. Raises WrongAnswer where a tick says what is not so."""
+def live(hours: float, flows: int = FLOWS, changed: int = CHANGED, kept_s: float = KEPT_S) -> Lived:
+    """Live for so many hours; flows that have closed are kept for `kept_s`.
+
+    Raises WrongAnswer where a tick says what is not so.
+    """
     lived, seconds = Lived(flows=flows), round(hours * 3600)
     with ExitStack() as stack:
-        world = World(stack, flows, changed)
+        world = World(stack, flows, changed, kept_s)
         for second in range(seconds):
             match second * 8 / seconds:
                 case 2.0:
@@ -245,8 +251,7 @@ def _check(snapshot: Snapshot, table: Table, *, closely: bool) -> None:
 def _measure(lived: Lived, world: World, snapshot: Snapshot) -> None:
     assert world.hub.latest is not None
     closed = 0 if snapshot.closed is None else snapshot.closed.size
-    used = 4 * (snapshot.size + closed) + snapshot.size + closed + 1
-    room = 2 * used + _ROOM + 4 * world.table.changed  # of one tick, behind the last look
+    room = 2 * _RECORDS_A_FLOW * (snapshot.size + closed) + _ROOM
     directory, published = world.directory, world.hub.latest
     lived.look("addresses and owners", directory.size + len(world.ledger.owners.values), room)
     lived.look("names", len(directory.names), room)
@@ -268,9 +273,17 @@ def report(lived: Lived, hours: float) -> list[Measured]:
     label = f"{hours:g} hours of a table of {thousands(lived.flows)} flows in which {CHANGED} a second change"
     warm_s = min(_WARM_S, hours * 1800)
     warm = lived.memory_mb[int(warm_s / 60) :]
-    sizes = ", ".join(f"{name} {thousands(size)} of {thousands(lived.bounds[name])}" for name, size in lived.largest.items())
+    sizes = ", ".join(
+        f"{name} {thousands(size)} of {thousands(lived.bounds[name])}" for name, size in lived.largest.items()
+    )
     return [
-        Measured(f"{label}: tables over their bounds", str(len(lived.too_large)), "0", not lived.too_large, f"largest: {sizes}"),
+        Measured(
+            f"{label}: tables over their bounds",
+            str(len(lived.too_large)),
+            "0",
+            not lived.too_large,
+            f"largest: {sizes}",
+        ),
         at_most(
             f"{label}: memory, growth after {warm_s / 3600:g} h",
             *(100 * (max(warm) - warm[0]) / warm[0], 100 * _GROWTH_LIMIT, "%"),
@@ -278,5 +291,3 @@ def report(lived: Lived, hours: float) -> list[Measured]:
             remark=f"{thousands(lived.ticks)} ticks; {warm[0]:.0f} MB then, {max(warm):.0f} MB at most",
         ),
     ]
-
-

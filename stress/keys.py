@@ -22,7 +22,8 @@ def position(lines: list[str]) -> str | None:
 
 def press_for(screen: Screen, seconds: float) -> list[float]:
     """Scroll for so long, and at least once; return how many milliseconds each key took."""
-    chance, waits, until = random.Random(1), [], time.monotonic() + seconds
+    chance, until = random.Random(1), time.monotonic() + seconds
+    waits: list[float] = []
     while not waits or time.monotonic() < until:
         screen.idle(chance.uniform(0.03, 0.13))  # every phase of a tick is hit
         before = position(screen.lines)

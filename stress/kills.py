@@ -1,6 +1,6 @@
 """A daemon that is killed at a random moment of its life, again and again: what it had changed is put back.
 
-    launch ── start ── run, with a viewer ── stop ──▶ SIGKILL somewhere there ──▶ started again, or --restore ──▶ looked at
+    launch ── start ── run, with a viewer ── stop ──▶ SIGKILL somewhere there ──▶ started again, or --restore
 
 After each: both sysctls are what they were before (other values each time), no nftables table of ours is left, nothing
 but the lock file is in the runtime directory, and the daemon that was started again answers on its socket before it is
@@ -119,7 +119,9 @@ def _leftovers(namespace: Namespace, daemon: Daemon, before: list[str]) -> list[
     found = [] if after == before else [f"sysctls {before} are {after}"]
     if tables := _tables(namespace):
         found.append(f"tables {tables}")
-    if files := [path.name for path in daemon.runtime_dir.glob("*") if path.suffix == ".json" or "corrupt" in path.name]:
+    if files := [
+        path.name for path in daemon.runtime_dir.glob("*") if path.suffix == ".json" or "corrupt" in path.name
+    ]:
         found.append(f"files {files}")
     return found
 

@@ -2,9 +2,9 @@
 
     python -m stress.sender RATE SECONDS [PORT]
 
-Runs inside a namespace in which `road` was called. One sendmmsg(2) sends up to BURST packets out of an array that numpy has
-filled: 20 000 flows a second take 7 % of a core, most of it the kernel's work, so that the load measured is that of the
-daemon. Prints a JSON line when it begins, and one at the end: `sent`, `failed`, `seconds`. It ends by itself.
+Runs inside a namespace in which `road` was called. One sendmmsg(2) sends up to BURST packets out of an array that
+numpy has filled: 20 000 flows a second take 10 % of a core, most of it the kernel's work, so that the load measured is
+that of the daemon. It prints a JSON line when it begins, and one at the end: `sent`, `failed`, `seconds`.
 
 Packets go to a tun device that nobody has opened, behind the hooks of conntrack; nobody answers.
 """

@@ -52,7 +52,10 @@ class _Layout:
         mark = {name: _mark(name) for name in _MARKS}
         orig = ip(1, prefix + mark["src"], prefix + mark["dst"], _ports(proto, mark["sport"], mark["dport"]))
         reply = ip(
-            2, prefix + mark["reply_src"], prefix + mark["reply_dst"], _ports(proto, mark["reply_sport"], mark["reply_dport"])
+            2,
+            prefix + mark["reply_src"],
+            prefix + mark["reply_dst"],
+            _ports(proto, mark["reply_sport"], mark["reply_dport"]),
         )
         state = [nest(4, nest(1, attr(1, b"\x03")))] if proto == 6 else []
         self.bytes = message(
@@ -149,4 +152,5 @@ class Table:
             found = layout.write({name: values[rows] for name, values in flows.items()}, kind, flags, seq)
             parts.append(found.reshape(-1))
             lengths.append(np.full(len(found), len(layout.bytes), np.intp))
-        return memoryview(np.concatenate(parts)).cast("B"), np.concatenate(lengths)
+        whole: Any = np.concatenate(parts)
+        return memoryview(whole).cast("B"), np.concatenate(lengths)

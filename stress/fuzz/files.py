@@ -5,14 +5,15 @@
 What is taken out of a file to be shown is looked at too: one line, nothing that a terminal obeys, not too long.
 """
 
+import contextlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from flowtop_client.preferences import settings, toml_edit
 from flowtopd import config
 from flowtopd.enrich import services
 from flowtopd.enrich.geoip.mmdb import BrokenDatabaseError, Mmdb
-from flowtopd.enrich.geoip.records import Records, kinds
+from flowtopd.enrich.geoip.records import Kind, Records, kinds
 from flowtopd.enrich.lan import ethers
 from flowtopd.enrich.lan.leases import dhcpd, dnsmasq, kea, networkd
 from flowtopd.enrich.lan.leases.lease import Lease
@@ -66,6 +67,7 @@ class Texts:
         self._words = (*words, *_NESTED) if most > len(_NESTED[0]) else tuple(words)
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         text = mutated_text(chance.choice(self._seeds), chance, self._words, most=self._most)
         self.last = text
         began_s = time.process_time()
@@ -94,7 +96,7 @@ def _leases(read: Callable[[str], Iterable[Lease]]) -> Callable[[str], bool]:
         for one in found:
             must_be_plain(one.name, 253)
             must_be_plain(one.mac, 17)
-            if one.expires_s != one.expires_s or not all(0 <= half < 1 << 64 for half in one.address):  # noqa: PLR0124
+            if one.expires_s != one.expires_s or not all(0 <= half < 1 << 64 for half in one.address):
                 raise WrongAnswer(f"no lease: {one}")
         return bool(found)
 
@@ -131,14 +133,23 @@ _NETWORKD: Final = json.dumps(
         ],
     }
 )
-_LEASE_WORDS: Final = ("192.168.1.17", "fd00::1%lo", "\\377", "&#x0a", "epoch 99999999999999999999", "};\n", "null", "-1")
+_LEASE_WORDS: Final = (
+    "192.168.1.17",
+    "fd00::1%lo",
+    "\\377",
+    "&#x0a",
+    "epoch 99999999999999999999",
+    "};\n",
+    "null",
+    "-1",
+)
 
 
 def lease_files() -> Sequence[tuple[str, Callable[[], Texts]]]:
     """A parser for each DHCP server."""
     formats = ((dnsmasq, _DNSMASQ), (dhcpd, _DHCPD), (kea, _KEA), (networkd, _NETWORKD))
     return [
-        (module.__name__.rpartition(".")[2], lambda read=module.read, seed=seed: Texts([seed], _leases(read), (), _LEASE_WORDS))  # type: ignore[misc]
+        (module.__name__.rpartition(".")[2], partial(Texts, [seed], _leases(module.read), (), _LEASE_WORDS))
         for module, seed in formats
     ]
 
@@ -183,10 +194,8 @@ def _daemon_config(text: str) -> bool:
 
 def _viewer_config(text: str) -> bool:
     read = settings.read(text)  # its warnings are cleaned where they are drawn
-    try:
+    with contextlib.suppress(toml_edit.UneditableError):
         toml_edit.edited(text, {("theme",): "light", ("columns", "flows"): ["process"]})
-    except toml_edit.UneditableError:
-        pass
     return not read.warnings
 
 
@@ -217,7 +226,21 @@ flows = "bytes:desc"
 [keys]
 pause = ["p"]
 """
-_TOML_WORDS: Final = ('\n"\\u001b[31m\\n" = 1\n', '"""', "'''", "[[", "]]", "{}", "1979-05-27T07:32:00Z", "0b1", "inf", "nan", "a.b.c", "\\u0000", "1e999")
+_TOML_WORDS: Final = (
+    '\n"\\u001b[31m\\n" = 1\n',
+    '"""',
+    "'''",
+    "[[",
+    "]]",
+    "{}",
+    "1979-05-27T07:32:00Z",
+    "0b1",
+    "inf",
+    "nan",
+    "a.b.c",
+    "\\u0000",
+    "1e999",
+)
 _PORT_WORDS: Final = ("443, https", "0", "65536", "/tcp", "/udp", "tcp", "#", ",,")
 _MIRROR_WORDS: Final = ("https://", "http://[::1", "@", ":0", "../", "#", "?", "/geoip/", "city.mmdb", "user:pw@")
 
@@ -261,11 +284,67 @@ _FILTERS: Final = (
     '(src host 1.1.1.1 && !closed) || "a b\\"c"',
 )
 _FILTER_WORDS: Final = (
-    *(" and ", " or ", "not ", "!", "(", ")", " ~ ", " !~ ", " = ", "host ", "net ", "port ", "rate > ", "src ", "local "),
-    *("country ", "state ", "status ", "*", "?", "10.0.0.0/8", "fd00::/8", "1Ti", "9" * 400, "1e5", "-1", "mac ", "pid "),
+    *(
+        " and ",
+        " or ",
+        "not ",
+        "!",
+        "(",
+        ")",
+        " ~ ",
+        " !~ ",
+        " = ",
+        "host ",
+        "net ",
+        "port ",
+        "rate > ",
+        "src ",
+        "local ",
+    ),
+    *(
+        "country ",
+        "state ",
+        "status ",
+        "*",
+        "?",
+        "10.0.0.0/8",
+        "fd00::/8",
+        "1Ti",
+        "9" * 400,
+        "1e5",
+        "-1",
+        "mac ",
+        "pid ",
+    ),
 )
-_PATTERNS: Final = (r"\.example\.com$", "^(a|b)*c{2,5}$", r"[a-z\d][^0-9-]+", r"(?:x+)+y", r"\x41\w\W\s.", "a{,3}|b?c*?")
-_PATTERN_WORDS: Final = ("(", ")", "[", "]", "{", "}", "{2,5}", "{99}", "*", "+", "?", "|", "^", "$", "\\", "\\d", "(?:", "[^")
+_PATTERNS: Final = (
+    r"\.example\.com$",
+    "^(a|b)*c{2,5}$",
+    r"[a-z\d][^0-9-]+",
+    r"(?:x+)+y",
+    r"\x41\w\W\s.",
+    "a{,3}|b?c*?",
+)
+_PATTERN_WORDS: Final = (
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "{2,5}",
+    "{99}",
+    "*",
+    "+",
+    "?",
+    "|",
+    "^",
+    "$",
+    "\\",
+    "\\d",
+    "(?:",
+    "[^",
+)
 _SEARCHED: Final = ("www.example.com", "a" * 60, "", "x" * 40 + "!", "grün ß İ", "A\nB")
 
 
@@ -350,13 +429,14 @@ class Databases:
         self._descriptor = os.memfd_create("flowtop-fuzz", os.MFD_CLOEXEC)
         self._path = Path(f"/proc/self/fd/{self._descriptor}")
 
-    def __enter__(self) -> "Databases":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         os.close(self._descriptor)
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         whole = chance.choice(self._whole)
         # most of a file is its tree: values and description are hit as often
         at = whole.find(bytes(16)) if chance.getrandbits(2) else 0
@@ -403,7 +483,9 @@ def _named(text: str) -> bool:
 
 def host_names() -> Texts:
     """Answers of the resolver."""
-    return Texts(["web.example.", "xn--80ak6aa92e.com", "a_b-c.d", "192.0.2.1"], _named, (), (".", "-", "xn--"), most=400)
+    return Texts(
+        ["web.example.", "xn--80ak6aa92e.com", "a_b-c.d", "192.0.2.1"], _named, (), (".", "-", "xn--"), most=400
+    )
 
 
 def _answer(text: str) -> bool:
@@ -416,7 +498,12 @@ def _answer(text: str) -> bool:
 def child_answers() -> Texts:
     """Lines of the child that fetches databases."""
     receipt = job.Receipt("https://example.org/a.mmdb", "00", "etag", "today")
-    answers = (job.Got(1, None), job.Done(None, None), job.Done(job.Kind.CITY, receipt, 1, 2), job.Failed("no such host"))
+    answers = (
+        job.Got(1, None),
+        job.Done(None, None),
+        job.Done(Kind.CITY, receipt, 1, 2),
+        job.Failed("no such host"),
+    )
     seeds = [job.answer_line(answer).decode() for answer in answers]
     return Texts(seeds, _answer, (ValueError, RecursionError), ("null", "true", '"', "{", "}", "1e999", "-"))
 
@@ -429,5 +516,9 @@ def _cgroup(text: str) -> bool:
 
 def cgroup_paths() -> Texts:
     """Paths of control groups."""
-    seeds = ("/system.slice/nginx.service", "/machine.slice/machine-a\\x1bb.scope", "/lxc.payload.web/x.service (deleted)")
+    seeds = (
+        "/system.slice/nginx.service",
+        "/machine.slice/machine-a\\x1bb.scope",
+        "/lxc.payload.web/x.service (deleted)",
+    )
     return Texts(seeds, _cgroup, (), ("/", ".scope", "lxc.payload.", "\\x0a", "a" * 64))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from flowtopd.netlink import rtnetlink, sock_diag, uapi
 from flowtopd.netlink.ctentry import decode_entry
 from flowtopd.netlink.ctnetlink import Batch, Decoder
 from flowtopd.netlink.ctrecord import COLUMNS, has_bits
-from flowtopd.netlink.datagrams import Questioner, Subscription
 from flowtopd.netlink.datagrams import SLOT as EVENT_SLOT
+from flowtopd.netlink.datagrams import Questioner, Subscription
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.netlink.nlsocket import SLOT, NetlinkSocket
 from stress.fuzz.mutate import mutated
@@ -70,7 +70,7 @@ class _Paired:
         for end in (self._ours, self._theirs):
             end.setblocking(False)
 
-    def __enter__(self) -> "_Paired":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -188,6 +188,7 @@ class Dumps(_Paired):
         self._netlink.close()
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         block = b"".join(some(chance, self._dumps))
         if chance.getrandbits(3) == 0:
             block = mutated(block, chance)
@@ -219,7 +220,7 @@ class Dumps(_Paired):
 
 
 def _is_read(block: bytes) -> bool:
-    """Whether a read of these bytes may hold messages; an error with our number is the answer of a kernel that refuses."""
+    """Whether a read of these bytes may hold messages; an error with our number is how a kernel refuses."""
     if not block:
         return True
     return len(block) >= 20 and len(block) % 4 == 0 and not _is_error(block)
@@ -254,6 +255,7 @@ class Events(_Paired):
         self._subscription.close()
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         datagrams = [one[:EVENT_SLOT] for one in some(chance, self._events)[:20] if one]
         self.last = b"|".join(datagrams)
         for one in datagrams:
@@ -370,7 +372,7 @@ def _diag_rows(columns: dict[str, Any]) -> list[Row]:
 
 def _aligned(block: bytes) -> Any:
     """The bytes where a socket's buffer has them: at an address that words may stand at."""
-    return memoryview(np.frombuffer(bytearray(block), np.uint8)).cast("B")
+    return np.frombuffer(bytearray(block), np.uint8).data.cast("B")
 
 
 class Sockets:
@@ -381,6 +383,7 @@ class Sockets:
         self._messages = diagnosed()
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         block = b"".join(some(chance, [self._messages]))
         if chance.getrandbits(3) == 0:
             block = mutated(block, chance)
@@ -426,6 +429,7 @@ class Answers(_Paired):
         self._questioner.close()
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         count = chance.randint(1, 12)
         answers = [self._answer(chance) for _ in range(count)]
         mutate = chance.randrange(-1, count)
@@ -502,6 +506,7 @@ class Routes:
         self._messages = _route_messages()
 
     def __call__(self, chance: Random) -> bool:
+        """See `Attempt`."""
         kind = chance.choice(list(self._messages))
         block = b"".join(some(chance, [self._messages[kind]]))
         if chance.getrandbits(3) == 0:

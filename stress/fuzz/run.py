@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 CHUNK: Final = 2000
 _SEEDS: Final = 1 << 20
@@ -62,7 +62,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Fuzzed:
-    """What came of all attempts on one target. `growth_mb`: by how much the worst process grew after its first chunk."""
+    """What came of all attempts on one target. `growth_mb`: how much the worst process grew after its first chunk."""
 
     target: str
     tried: int
@@ -85,7 +85,7 @@ def chunk(target: Target, seed: int, count: int = CHUNK) -> Chunk:
         for number in range(count):
             try:
                 taken += attempt(chance)
-            except Exception:  # whatever it is: that is what we are looking for
+            except Exception:  # noqa: BLE001  # whatever it is: that is what we are looking for
                 mistake = _told(target, seed, number, attempt.last)
                 return Chunk(os.getpid(), number + 1, taken, memory_mb(), mistake)
     return Chunk(os.getpid(), count, taken, memory_mb())
@@ -105,7 +105,7 @@ class Fuzzers:
         # a parser in C may end the process: that raises here, where multiprocessing.Pool would wait for ever
         self._pool = ProcessPoolExecutor(processes or os.cpu_count(), multiprocessing.get_context("fork"))
 
-    def __enter__(self) -> "Fuzzers":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

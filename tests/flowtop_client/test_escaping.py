@@ -1,6 +1,6 @@
 """Text from outside, in every field of every view: on no screen, in no output of a viewer is it what it was.
 
-What a daemon says is text of strangers: names of programs, devices, addresses, places, recordings, and errors of others.
+What a daemon says is text of strangers: names of programs, devices, addresses, places, recordings, and errors.
 """
 
 import csv
@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from flowtop_client.batch import CsvWriter, Format, JsonWriter, Refused, TextWriter, Writer, writer_for
 from flowtop_client.columns.meanings import all_columns
-from flowtop_client.openmetrics import BREAKDOWNS, openmetrics
+from flowtop_client.openmetrics import BREAKDOWNS, Group, openmetrics
 from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.view_state.act import Act, Deed
 from flowtop_client.view_state.acting import acted, noticed
@@ -179,7 +179,7 @@ def test_json_is_ascii_on_one_line_and_exact(view: View, text: str) -> None:
 @given(TEXTS)
 @example('\x1b[31m\n"\\')
 def test_metrics_are_clean_and_can_be_read(text: str) -> None:
-    groups = {}
+    groups: dict[View, list[Group]] = {}
     for breakdown in BREAKDOWNS:
         part = snapshot(breakdown.view, text)
         groups[breakdown.view] = [dict(zip(part.fields, row, strict=True)) for row in part.rows]

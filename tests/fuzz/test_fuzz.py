@@ -1,4 +1,4 @@
-"""Every parser of outside data, fuzzed for a moment; `make stress` does it for longer. And the fuzzing itself can fail."""
+"""Every parser of outside data, fuzzed for a moment; `make stress` does it for longer. The fuzzing itself can fail."""
 
 from random import Random
 

@@ -14,9 +14,7 @@ FINE = Crowded(60, [0.01] * 60, [], 1.0, 200, (50.0, 150.0), (20, 12), 1000)
 
 
 @pytest.mark.kernel
-def test_a_crowd_of_hostile_viewers_keeps_no_frame_from_one_that_behaves(
-    namespace: Namespace, tmp_path: Path
-) -> None:
+def test_a_crowd_of_hostile_viewers_keeps_no_frame_from_one_that_behaves(namespace: Namespace, tmp_path: Path) -> None:
     inject(namespace, mix(200))
     seen = crowded(namespace, tmp_path, viewers=30, seconds=4)
     assert seen.frames >= 3

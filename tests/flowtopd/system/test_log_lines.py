@@ -35,8 +35,8 @@ def test_a_message_is_one_line_in_which_everything_is_printed(out: io.StringIO) 
 
 def test_no_line_of_a_traceback_looks_like_a_message(out: io.StringIO) -> None:
     try:
-        raise KeyError("x") from ValueError(f"{HOSTILE}\nflowtopd: forged")
-    except KeyError:
+        int(f"{HOSTILE}\nflowtopd: forged")
+    except ValueError:
         logging.getLogger("tests.log_lines").exception("it failed")
     first, *others, rest = out.getvalue().split("\n")
     assert first == "flowtopd: it failed"
