@@ -33,10 +33,14 @@ def test_a_message_is_one_line_in_which_everything_is_printed(out: io.StringIO) 
     assert line == r"flowtopd: \x1b]0;pwned\x07\nflowtopd: all is well\r\u202e\ud800\x85: it is not used"
 
 
+def fail() -> None:
+    raise RuntimeError(f"{HOSTILE}\nflowtopd: forged")
+
+
 def test_no_line_of_a_traceback_looks_like_a_message(out: io.StringIO) -> None:
     try:
-        int(f"{HOSTILE}\nflowtopd: forged")
-    except ValueError:
+        fail()
+    except RuntimeError:
         logging.getLogger("tests.log_lines").exception("it failed")
     first, *others, rest = out.getvalue().split("\n")
     assert first == "flowtopd: it failed"
