@@ -84,6 +84,7 @@ class Answering:
 
     lost = 0
     waiting = 0
+    events = "on"
 
     def __init__(self, inbox: Inbox, clock: Clock) -> None:
         self._inbox, self._clock = inbox, clock
