@@ -30,6 +30,7 @@ PARTS: Final[dict[str, Callable[..., list[report.Measured]]]] = {
 }
 """Name of a part, and what measures it."""
 
+_TARGETS: Final = {target.name: target for target in fuzzing.ALL}
 _ROOTLESS: Final = frozenset({"fuzz", "hours"})
 _TARGET: Final = Path(__file__).parent.parent / "docs" / "reliability.md"
 _LIMIT_S: Final = 1200
@@ -54,7 +55,7 @@ def _measure(wanted: list[str], *, quick: bool) -> Results:
 
 def _again(name: str, seed: int) -> int:
     """Fuzz one chunk once more, in this process, so that a debugger may look on."""
-    found = chunk({target.name: target for target in fuzzing.ALL}[name], seed)
+    found = chunk(_TARGETS[name], seed)
     print(found.mistake or f"{found.tried} attempts of {name}, {found.taken} taken, nothing wrong")
     return 1 if found.mistake else 0
 
@@ -77,7 +78,10 @@ def main() -> int:
     parser.add_argument("--again", nargs=2, metavar=("TARGET", "SEED"), help="fuzz one target with one seed")
     options = parser.parse_args()
     if options.again:
-        return _again(options.again[0], int(options.again[1]))
+        name, seed = options.again
+        if name not in _TARGETS or not seed.isdecimal():
+            parser.error(f"--again wants a number and one of {', '.join(_TARGETS)}")
+        return _again(name, int(seed))
     wanted = options.only or list(PARTS)
     if os.geteuid() != 0 and not set(wanted) <= _ROOTLESS:
         print("stress: needs root, for conntrack tables in network namespaces\nhint: sudo make stress", file=sys.stderr)
