@@ -22,7 +22,9 @@ def test_a_piece_of_fuzzing_can_be_done_once_more() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("options", [["--only", "nothing"], ["--again", "dumps"], ["--again", "x", "1"], ["--again", "dumps", "x"]])
+@pytest.mark.parametrize(
+    "options", [["--only", "nothing"], ["--again", "dumps"], ["--again", "x", "1"], ["--again", "dumps", "x"]]
+)
 def test_what_it_does_not_know_is_refused(options: list[str]) -> None:
     assert stress(*options).returncode == 2
 
