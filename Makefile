@@ -4,7 +4,7 @@ DESTDIR ?=
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup run test check bench screenshots man completions config install uninstall
+.PHONY: help setup run test check bench stress screenshots man completions config install uninstall
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -27,6 +27,9 @@ check: setup ## what can be said without running the program: format, lint, type
 
 bench: setup ## the numbers, measured on real kernel tables (as root)
 	$(BIN)/python -m bench $(ARGS)
+
+stress: setup ## load, faults and hostile neighbours: what is promised about them, put to the test (as root; 10 minutes)
+	$(BIN)/python -m stress $(ARGS)
 
 screenshots: setup ## pictures of the viewer for the README, into docs/screenshots
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py

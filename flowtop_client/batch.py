@@ -43,7 +43,8 @@ _STATUS_KEYS: Final = (
     "tick_seconds",
     "viewers",
 )
-_FORMULA: Final = ("=", "+", "-", "@")  # https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  # some read the wide ones too
+"""https://owasp.org/www-community/attacks/CSV_Injection; tabs and line ends, which it names too, become `?`."""
 _COMBINING: Final = frozenset({"Mn", "Me"})  # drawn over the character before
 _UNLIMITED_WIDTH: Final = 1_000_000
 
@@ -147,7 +148,7 @@ def _csv_value(value: Any) -> Any:
         case str():
             return f"'{clean(value)}" if value.startswith(_FORMULA) else clean(value)
         case list():
-            return "|".join(value)
+            return _csv_value("|".join(map(str, value)))
         case _:
             return value
 

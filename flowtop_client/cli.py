@@ -546,7 +546,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"flowtop: {error}", *mark, sep="\n", file=sys.stderr)
         return USAGE
     except Unavailable as error:
-        print(f"flowtop: {error.what}", *([f"flowtop: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        lines = [f"flowtop: {clean(line)}" for line in (error.what, error.hint) if line]  # what a daemon says, too
+        print(*lines, sep="\n", file=sys.stderr)
         return UNREACHABLE
     except BrokenPipeError:
         # the reader has what it wanted; nothing may be written at exit either

@@ -20,6 +20,7 @@ from flowtopd.config_check import check
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
+from flowtopd.system.log_lines import Plain, escaped
 from flowtopd.system.own_directory import UnsafeDirectoryError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
@@ -43,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _die(status: int, message: str, hint: str = "") -> NoReturn:
-    print(f"flowtopd: {message}", file=sys.stderr)
+    print(f"flowtopd: {escaped(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
     raise SystemExit(status)
@@ -95,10 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load(options.config)
     except ConfigError as error:
         for other in (error, *error.more):
-            print(f"flowtopd: {other}", file=sys.stderr)
+            print(f"flowtopd: {escaped(str(other))}", file=sys.stderr)
         return USAGE
     level = options.log_level or config.daemon.log_level
-    logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Plain("flowtopd: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=str(level).upper())
     if options.restore:
         return _restore(options.runtime_dir)
     if options.update:
@@ -109,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check_config(path: Path | None) -> int:
     found = check(path)
     for line in (*found.mistakes, *(f"warning: {line}" for line in found.warnings)):
-        print(f"flowtopd: {line}", file=sys.stderr)
+        print(f"flowtopd: {escaped(line)}", file=sys.stderr)
     if found.mistakes:
         return USAGE
     number = len(found.warnings)
@@ -128,7 +131,7 @@ def _restore(runtime_dir: Path) -> int:
     except OSError as error:
         _die(CANNOT, f"{runtime_dir}: {error.strerror or error}")
     for line in outcome.lines:
-        print(f"flowtopd: {line}")
+        print(f"flowtopd: {escaped(line)}")
     return 0 if outcome.complete else CANNOT
 
 

@@ -186,7 +186,8 @@ class ConfigError(Exception):
     def __str__(self) -> str:
         """One line: `file:line: key: message`."""
         place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
-        return ": ".join(part for part in (place, self.key, self.message) if part)
+        key = self.key if self.key is None or self.key.isprintable() else ascii(self.key)
+        return ": ".join(part for part in (place, key, self.message) if part)
 
 
 def load(path: Path | None = None) -> Config:
@@ -213,6 +214,8 @@ def parse(text: str, path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         line, message = syntax_error(text, str(error))
         raise ConfigError(path, line, None, message) from None
+    except (ValueError, RecursionError):  # a number of over 4300 digits, lists in lists in lists
+        raise ConfigError(path, None, None, "too long a number, or too many brackets") from None
     mistakes = _Mistakes(path, Lines(text))
     classes: dict[str, type[Any]] = get_type_hints(Config)
     sections = {}
@@ -328,7 +331,12 @@ def _shown(value: Any) -> str:
     """A value as the file has it, near enough, on one line."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value:.40}"' if isinstance(value, str) and value.isprintable() else f"{value!r:.40}"
+    if isinstance(value, str) and value.isprintable():
+        return f'"{value:.40}"'
+    try:
+        return f"{value!r:.40}"
+    except ValueError:  # 0xfff… of over 4300 digits
+        return "too long a number"
 
 
 def _unknown(name: str, value: Any, sections: Mapping[str, type[Any]]) -> str:

@@ -111,6 +111,11 @@ class Daemon:
             raise RuntimeError(f"flowtopd did not stop:\n{self.log}")
         return status
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait for what comes of it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL: no chance to clean up."""
         self.stop(signal.SIGKILL)

@@ -61,7 +61,7 @@ def read(text: str) -> Read:
     """What a file of this text says."""
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of over 4300 digits, too
         return Read(warnings=(f"config: not valid TOML: {error}",), broken=True)
     warnings: list[str] = []
     values: dict[str, Any] = {}

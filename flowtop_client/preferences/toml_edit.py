@@ -31,7 +31,7 @@ def edited(text: str, changes: Mapping[Place, str | Sequence[str] | None]) -> st
             new = _with(new, place, value)
         if _without_empty(tomllib.loads(new)) == _without_empty(wanted):
             return new
-    except (tomllib.TOMLDecodeError, AttributeError, TypeError):
+    except (ValueError, RecursionError, AttributeError, TypeError):  # not TOML, or what Python has limits for
         pass
     raise UneditableError(text)
 

@@ -67,6 +67,6 @@ def remove_leftovers(directory: Path) -> None:
 def _read(directory: Path) -> dict[str, Any]:
     try:
         entries = json.loads((directory / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return entries if isinstance(entries, dict) else {}

@@ -181,7 +181,11 @@ def _as_map(value: Any) -> dict[str, Any]:
 
 
 def _encode(kind: str, pairs: dict[str, Any], limit: int) -> bytes:
-    body = msgpack.packb({"type": kind} | pairs)
+    values = {"type": kind} | pairs
+    try:
+        body = msgpack.packb(values)
+    except UnicodeEncodeError:  # lone surrogates: the name of something in bytes that are no text
+        body = msgpack.packb(values, unicode_errors="replace")
     return frame(cast("bytes", body), limit)
 
 

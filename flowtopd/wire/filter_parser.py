@@ -218,7 +218,7 @@ class _Parser:
         if token is not None and not token.quoted and token.text in list(Op):
             op = Op(token.text)
             self._at += 1
-            if op not in OPERATORS[field.of]:
+            if op not in OPERATORS[field.of] or (field.name == "net" and op in {Op.MATCH, Op.MISMATCH}):
                 self._fail(f"{field.name} cannot be compared with {op}", token.offset)
         if self._is_end():
             self._fail(f"{field.name} wants a value")

@@ -104,7 +104,10 @@ class Writer:
 
 
 def _frame(kind: FrameKind, at_s: float, plain: dict[str, Any]) -> bytes:
-    packed = cast("bytes", msgpack.packb(plain))
+    try:
+        packed = cast("bytes", msgpack.packb(plain))
+    except UnicodeEncodeError:  # lone surrogates: see wire.codec
+        packed = cast("bytes", msgpack.packb(plain, unicode_errors="replace"))
     body = zlib.compress(packed)
     if len(packed) > MAX_PLAIN or len(body) > MAX_FRAME:
         raise RecordingError(f"a sample of {len(packed)} bytes, limit {MAX_PLAIN}")

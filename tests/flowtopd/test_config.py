@@ -165,6 +165,23 @@ def test_what_a_secret_is_is_never_said() -> None:
     assert "secret" not in "".join(map(str, (caught.value, *caught.value.more)))
 
 
+def test_a_key_that_cannot_be_printed_is_escaped() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('[access]\n"\\u001b[31m" = 1\n', FILE)
+    assert str(caught.value).startswith("flowtopd.toml:1: 'access.\\x1b[31m': unknown key")
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, "9" * 5000])
+def test_what_python_has_a_limit_for_is_a_mistake_of_the_file(value: str) -> None:
+    with pytest.raises(ConfigError, match="too long a number, or too many brackets"):
+        parse(f"[access]\ngroup = {value}\n", FILE)
+
+
+def test_a_number_too_long_to_be_printed_is_not() -> None:
+    with pytest.raises(ConfigError, match="got too long a number"):
+        parse(f"[access]\ngroup = 0x{'f' * 5000}\n", FILE)
+
+
 def test_the_default_file_may_be_absent() -> None:
     if DEFAULT_PATH.exists():
         pytest.skip(f"{DEFAULT_PATH} exists on this machine")

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_one_warning_and_all_else_counts(text: str, warning: st
     assert not found.settings.names
 
 
-@pytest.mark.parametrize("text", ["theme = ", "[", "a = 1\na = 2", "x = " + "[" * 5000])
+@pytest.mark.parametrize("text", ["theme = ", "[", "a = 1\na = 2", "x = " + "[" * 5000, "x = " + "9" * 5000])
 def test_a_file_that_is_no_toml_is_one_warning(text: str) -> None:
     found = read(text)
     assert found.broken

@@ -53,3 +53,9 @@ SORT_IN_A_TEXT = "x = '''\n[sort]\n'''\n"
 def test_what_would_be_lost_is_not_edited(text: str) -> None:
     with pytest.raises(UneditableError):
         edited(text, {("sort", "flows"): "b"})
+
+
+def test_what_python_has_a_limit_for_is_not_edited() -> None:
+    for value in ("9" * 5000, "[" * 3000):
+        with pytest.raises(UneditableError):
+            edited(f"x = {value}\n", {("theme",): "light"})

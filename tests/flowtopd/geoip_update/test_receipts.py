@@ -55,6 +55,7 @@ def test_a_new_version_replaces_the_note(tmp_path: Path) -> None:
     [
         "",
         "{",
+        "[" * 5000,
         "[]",
         '{"asn": 1}',
         '{"asn": {"file": 1}}',

@@ -151,6 +151,17 @@ def test_every_message_is_in_the_tables() -> None:
     assert tested == set(ViewerMessage.__args__) | set(DaemonMessage.__args__) == set(Message.__args__)
 
 
+def test_a_name_that_is_no_text_is_sent_without_what_is_wrong_with_it() -> None:
+    """Bytes that are no UTF-8 come as lone surrogates; one program with such a name must not end every session."""
+    sent = encode_daemon(
+        Snapshot(**{name: getattr(DAEMON[1], name) for name in DAEMON[1].__slots__} | {"rows": [["a\udcffb"]]})
+    )
+    received = decode_daemon(body(sent, MAX_DAEMON_FRAME))
+    assert isinstance(received, Snapshot)
+    assert received.rows == [["a?b"]]
+    assert decode_viewer(body(encode_viewer(Query(filter="\ud800")), MAX_VIEWER_FRAME)) == Query(filter="?")
+
+
 def test_defaults_may_be_left_out() -> None:
     assert decode_viewer(pack(type="query")) == Query()
     assert decode_viewer(pack(type="hello", version=1)) == Hello(version=1)

@@ -102,6 +102,8 @@ def test_a_filter_means(text: str, meaning: Node | None) -> None:
         ("rate > ", 6, "rate wants a value"),
         ("rate > fast", 7, "rate wants an amount"),
         ("rate ~ 1", 5, "cannot be compared"),
+        ("net ~ 10", 4, "cannot be compared"),
+        ("src net !~ 10", 8, "cannot be compared"),
         ("process > 1", 8, "cannot be compared"),
         ("duration > 5y", 11, "wants a time"),
         ("port 1-", 5, "whole number"),

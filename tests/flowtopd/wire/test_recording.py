@@ -235,3 +235,8 @@ def test_a_device_that_fails_is_a_recording_error() -> None:
 def test_about_is_any_text() -> None:
     about = About("例え", "", 0.0)
     assert opened(written([sample(0.0)], about)).about == about
+
+
+def test_a_name_that_is_no_text_is_recorded_without_what_is_wrong_with_it() -> None:
+    recording = opened(written([sample(0.0, flow(1, process="a\udcffb"))]))
+    assert recording.sample(0)[1].columns["process"] == ["a?b"]

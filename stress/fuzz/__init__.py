@@ -1,0 +1,1 @@
+"""Parsers of what comes from outside, fed with what no honest peer would send."""
