@@ -37,7 +37,7 @@ def cpu(pid: int) -> Cpu:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU seconds of all threads of a process so far, to the nanosecond; /proc rounds to 10 ms, an idle tool's second."""
+    """CPU seconds of all threads of a process so far, to the nanosecond: /proc rounds to 10 ms."""
     # CPUCLOCK_SCHED of a process: what clock_getcpuclockid(3) makes of a pid (linux/posix-timers.h)
     return time.clock_gettime(~pid << 3 | 2)
 

@@ -131,8 +131,8 @@ def measured_table(measured: Iterable[Measured]) -> str:
     return table(head, ((one.what, one.value, one.limit, one.verdict, one.remark) for one in measured))
 
 
-def machine(disturbances: Iterable[str]) -> str:
-    """Describe what this runs on, as a list."""
+def machine(disturbances: Iterable[str], *, tools: bool = False) -> str:
+    """Describe what this runs on, as a list. `tools`: what flowtop is compared with, too."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -146,7 +146,8 @@ def machine(disturbances: Iterable[str]) -> str:
     lines = (
         f"{cores} cores, {cpu}",
         f"Linux {platform.release()}, Python {platform.python_version()}, {packages}",
-        f"{run(['conntrack', '--version']).strip()}; C flowtop {_classic_version()}",
+        f"{run(['conntrack', '--version']).strip()}; C flowtop {_package('netsniff-ng')}",
+        *([f"iptstate {_package('iptstate')}, iperf3 {_package('iperf3')}, nftables {_package('nftables')}"] * tools),
         *disturbances,
     )
     return "".join(f"- {line}\n" for line in lines)
@@ -189,8 +190,9 @@ def crowded(empty_dump_s: float) -> Iterator[str]:
         yield f"{what}: other namespaces have many entries, or the machine is slow"
 
 
-def _classic_version() -> str:
+def _package(name: str) -> str:
+    """Version of a Debian package."""
     try:
-        return run(["dpkg-query", "-W", "-f", "${Version}", "netsniff-ng"]).strip()
+        return run(["dpkg-query", "-W", "-f", "${Version}", name]).strip()
     except (FileNotFoundError, RuntimeError):
         return "not installed"

@@ -1,4 +1,4 @@
-"""New flows at a known rate through a router: real TCP packets, so many first ones a second, each taken back soon after.
+"""New flows at a known rate through a router: real TCP packets, so many SYNs a second, each taken back soon after.
 
     with Churn(network.lan[0], rate=1_000) as churn:
         ...                              # 1 000 new forwarded flows a second, each in the table for LIFE_S
@@ -34,6 +34,8 @@ LIFE_S: Final = 0.4
 _ROOT: Final = Path(__file__).parent.parent
 _END_S: Final = 600.0
 _STEP_S: Final = 0.004
+_CATCH_UP_S: Final = 0.05
+"""What a step may make up for. A source that was kept waiting for longer begins fewer flows, and no flood of them."""
 _FIRST_SPORT: Final = 2_000
 _FIRST_DPORT: Final = 10_000
 _SPORTS: Final = 50_000
@@ -65,12 +67,14 @@ class Churn:
         self._rate = rate
         self._process: subprocess.Popen[bytes] | None = None
         self._begun: int | None = None
+        self._started_s = self._ended_s = 0.0
 
     def __enter__(self) -> Self:
         argv = [sys.executable, "-m", "testbed.churn", str(self._rate)]
         self._process = self._client.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT)
         if self._said() != "started":
             raise RuntimeError("the source of flows does not start")
+        self._started_s = time.monotonic()
         return self
 
     def __exit__(
@@ -90,13 +94,19 @@ class Churn:
         return self._process.pid
 
     def stop(self) -> int:
-        """Begin no more flows, take back the last ones, say how many there were."""
+        """Begin no more flows, take back the last ones, say how many there were in all."""
         assert self._process is not None
         assert self._process.stdin is not None
         if self._begun is None:
+            self._ended_s = time.monotonic()
             self._process.stdin.close()
             self._begun = int(self._said())
         return self._begun
+
+    @property
+    def reached(self) -> float:
+        """Flows a second there have been, after `stop`."""
+        return (self._begun or 0) / (self._ended_s - self._started_s)
 
     def _said(self) -> str:
         assert self._process is not None
@@ -144,11 +154,12 @@ def _run(rate: int) -> int:
         sock.connect((ADDRESS, 0))
         packets = Packets(sock.getsockname()[0], ADDRESS)
         print(json.dumps("started"), flush=True)
-        begun = ended = 0
+        begun = ended = scheduled = 0
         taken_back: deque[tuple[float, int]] = deque()  # when to reset all flows below a number
         start_s = time.monotonic()
         while (now_s := time.monotonic()) - start_s < _END_S and not _closed(sys.stdin.fileno()):
-            due = int((now_s - start_s) * rate)
+            due = begun + min(int((now_s - start_s) * rate) - scheduled, int(rate * _CATCH_UP_S))
+            scheduled = int((now_s - start_s) * rate)
             for flow in range(begun, due):
                 sock.send(packets.packet(flow, _SYN))
             begun = due

@@ -148,12 +148,13 @@ def _against_iperf(stream: Stream, said: dict[str, Any], snapshots: Sequence[Sna
 
 def _samples(stream: Stream, sport: int, snapshots: Sequence[Snapshot]) -> list[Sample]:
     side = "reply" if stream.back else "orig"
-    samples = []
-    for snapshot in snapshots:
-        for row in rows(snapshot):
-            if (row["proto"], row["sport"], row["dport"]) == (stream.proto, sport, stream.port):
-                samples.append(Sample(snapshot.interval or 0, row[f"{side}_rate"] or 0, row[f"{side}_packets"]))
-    return samples
+    wanted = (stream.proto, sport, stream.port)
+    return [
+        Sample(snapshot.interval or 0, row[f"{side}_rate"] or 0, row[f"{side}_packets"])
+        for snapshot in snapshots
+        for row in rows(snapshot)
+        if (row["proto"], row["sport"], row["dport"]) == wanted
+    ]
 
 
 _FINISHED: Final = tuple((address, udp) for address in (_V4, _V6) for udp in (False, True)) * 2
@@ -163,7 +164,7 @@ _FIRST_PORT: Final = 6_001
 def counters(network: Router) -> list[Measured]:
     """Finished flows, forwarded both ways, to the byte: what nftables has counted of the packets passed on.
 
-    Once while the kernel still has their entries, and once more when it has none: closed flows with their last counters.
+    Once while the kernel has their entries, and once more when it has none: closed flows with their last counters.
     """
     ports = range(_FIRST_PORT, _FIRST_PORT + len(_FINISHED))
     network.router.nft(_counting(ports))
@@ -196,7 +197,9 @@ def _off(what: str, ours: dict[int, tuple[int, ...]], theirs: dict[int, tuple[in
     bytes_off = sum(abs(a - b) for port in theirs for a, b in zip(ours[port], theirs[port], strict=True))
     total = sum(both[1] + both[3] for both in theirs.values())
     remark = f"{len(theirs)} flows, {thousands(total)} bytes, TCP and UDP, IPv4 and IPv6, behind NAT"
-    return Measured(f"counters of finished flows, {what}: bytes and packets off", str(bytes_off), "0", bytes_off == 0, remark)
+    return Measured(
+        f"counters of finished flows, {what}: bytes and packets off", str(bytes_off), "0", bytes_off == 0, remark
+    )
 
 
 def _counting(ports: Sequence[int]) -> str:
@@ -245,7 +248,10 @@ def attribution(*, quick: bool) -> list[Measured]:
         host.track()
         long = truth.long_lived(host, 10, 100)
         short = truth.short_lived(host, 40 if quick else 150)
-    for name, found in (("1 000 flows of 10 programs that stay", long), (f"{short.flows} runs of curl, 50 ms each", short)):
+    for name, found in (
+        ("1 000 flows of 10 programs that stay", long),
+        (f"{short.flows} runs of curl, 50 ms each", short),
+    ):
         remark = f"{found.share:.1%} named"
         lines.append(Measured(f"{name}: named wrongly", str(found.wrong), "0", found.wrong == 0, remark))
     return lines

@@ -38,9 +38,9 @@ class Keys:
 class Cell:
     """One tool, a table of `flows` entries, `load` new flows a second more. Times in seconds, memory in MiB.
 
-    `cpu_minute`: CPU seconds a minute, once it runs steadily. `cpu_start`: CPU seconds from its start to then; of flowtop
-    the viewer's alone, for the daemon runs already. `memory`: resident, one number a process (flowtop: the daemon
-    first). `shown` of `present`: flows on the screen's count, and what the kernel's table had of that kind then.
+    `cpu_minute`: CPU seconds a minute, once it runs steadily. `cpu_start`: CPU seconds from its start to its first
+    complete screen; of flowtop those of the daemon's start too. `memory`: resident, one number a process, the daemon's
+    first. `shown` of `present`: flows by the tool's own count, and what the kernel's table had of that kind.
     """
 
     tool: Tool
@@ -55,6 +55,8 @@ class Cell:
     present: int | None = None
     lost: int | None = None
     remark: str = ""
+    gave_up: bool = False
+    """It was so slow that it is not tried with more flows or more load."""
 
     @property
     def first_minute(self) -> float | None:
@@ -67,3 +69,8 @@ class Cell:
 def find(cells: list[Cell], tool: Tool, flows: int, load: int = 0) -> Cell | None:
     """The cell of a tool at a size under a load, None where that was not measured."""
     return next((cell for cell in cells if (cell.tool, cell.flows, cell.load) == (tool, flows, load)), None)
+
+
+def hopeless(cells: list[Cell], tool: Tool, flows: int, load: int) -> Cell | None:
+    """The cell in which this tool gave up on no more flows and no more load than this; None while it may be tried."""
+    return next((c for c in cells if c.tool is tool and c.gave_up and c.flows <= flows and c.load <= load), None)

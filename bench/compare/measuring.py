@@ -19,6 +19,8 @@ from bench.screen import Screen
 
 Lines = list[str]
 KEY_LIMIT_S: Final = 10.0
+_REFRESH_S: Final = 3.0
+_DRAWN_S: Final = 0.05
 _PAUSE_S: Final = (0.03, 0.13)
 """Between two keys, so that every phase of a refresh is hit."""
 
@@ -44,16 +46,28 @@ def a_minute(cpu_s: float, seconds: float) -> float:
     return 60 * cpu_s / seconds
 
 
-def cpu_minute(pids: Iterable[int], screens: Sequence[Screen], seconds: float) -> float:
-    """CPU seconds a minute of processes, measured for `seconds`; what their terminals get is thrown away."""
+def cpu_minute(pids: Iterable[int], seconds: float, screen: Screen | None = None) -> float:
+    """CPU seconds a minute of processes, measured for `seconds` or a little longer.
+
+    With a `screen` the window begins and ends with a refresh of it: a tool that works once a second would else have
+    worked one time more or less.
+    """
     watched = list(pids)
+    _refreshed(screen)
     before_s, start = sum(map(cpu_seconds, watched)), time.perf_counter()
     time.sleep(seconds)
+    if screen is not None:
+        screen.idle(_DRAWN_S)  # what has come so far
+        _refreshed(screen)
     used_s = sum(map(cpu_seconds, watched)) - before_s
-    passed_s = time.perf_counter() - start
-    for screen in screens:  # drawn only now: it would take processor time from what is measured
-        screen.idle(0.05)
-    return a_minute(used_s, passed_s)
+    return a_minute(used_s, time.perf_counter() - start)
+
+
+def _refreshed(screen: Screen | None) -> None:
+    """Wait until something has been drawn; not for ever, for a tool may have nothing new."""
+    if screen is not None:
+        with suppress(TimeoutError):
+            screen.wait_for(lambda _lines: True, _REFRESH_S)
 
 
 def press_keys(screen: Screen, keys: Sequence[str], place: Callable[[Lines], str | None], seconds: float) -> Keys:

@@ -116,7 +116,8 @@ def _panel(panel: Panel) -> Iterator[str]:
 def _axes(panel: Panel, points: Sequence[tuple[float, float]]) -> tuple[_Axis, _Axis]:
     xs = [x for x, _ in points]
     ys = [y for _, y in points] + [panel.limit or panel.floor]
-    low, high = panel.floor, 10.0 ** math.ceil(math.log10(max(*ys, panel.floor * 10)))
+    highest = max(ys + [panel.floor * 10])
+    low, high = panel.floor, 10.0 ** math.ceil(math.log10(highest))
     across = _Axis(min(xs), max(max(xs), min(xs) * 10), _LEFT, _PANEL[0] - _RIGHT)
     return across, _Axis(low, high, _PANEL[1] - _BOTTOM, _TOP)
 
@@ -134,4 +135,5 @@ def _lines(lines: Sequence[Line], across: _Axis, up: _Axis) -> Iterator[str]:
     lowest = 0.0
     for y, x, line in sorted(names, key=lambda name: name[0]):  # names that would cover one another move down
         lowest = max(y, lowest + _NAME_HEIGHT)
-        yield f'<text class="s{line.colour}" x="{max(x, across.end) + 6:.1f}" y="{lowest + 4:.1f}">{html.escape(line.name)}</text>'
+        place = f'x="{max(x, across.end) + 6:.1f}" y="{lowest + 4:.1f}"'
+        yield f'<text class="s{line.colour}" {place}>{html.escape(line.name)}</text>'

@@ -33,13 +33,15 @@ _PAGE: Final = 35
 
 
 def flowtop(ground: Ground, load: int, pace: Pace, *, keys: bool, thorough: bool) -> list[Cell]:
-    """flowtopd with one viewer, then with eight. `thorough`: many keys, and several starts."""
+    """The daemon with one viewer, then with eight. `thorough`: many keys, and several starts."""
     with running_daemon(ground.namespace) as daemon:
         with Screen(daemon.viewer_argv(*_OPTIONS)) as screen:
             firsts = [screen.wait_for(complete, pace.patience_s) - screen.started]
             started_s = cpu_seconds(daemon.pid) + cpu_seconds(screen.pid)
             keys_s = 0.0 if not keys else pace.many_keys_s if thorough else pace.keys_s
-            one = _flowtop(ground, load, pace, Tool.FLOWTOP, daemon, [screen], keys_s, started_s)
+            one = _flowtop(
+                ground, load, pace, Tool.FLOWTOP, daemon=daemon, screens=[screen], keys_s=keys_s, started_s=started_s
+            )
             with ExitStack() as stack:
                 others = [Screen(daemon.viewer_argv(*_OPTIONS, "--sort", sort)) for sort in _SORTS]
                 for other in others:
@@ -48,7 +50,9 @@ def flowtop(ground: Ground, load: int, pace: Pace, *, keys: bool, thorough: bool
                     other.wait_for(complete, pace.patience_s)
                 screens = [screen, *others]
                 eight_keys_s = pace.keys_s if thorough else 0.0
-                eight = _flowtop(ground, load, pace, Tool.FLOWTOP_8, daemon, screens, eight_keys_s)
+                eight = _flowtop(
+                    ground, load, pace, Tool.FLOWTOP_8, daemon=daemon, screens=screens, keys_s=eight_keys_s
+                )
         for _ in range(pace.starts - 1 if thorough else 0):
             settle(daemon)
             with Screen(daemon.viewer_argv(*_OPTIONS)) as screen:
@@ -61,6 +65,7 @@ def _flowtop(
     load: int,
     pace: Pace,
     tool: Tool,
+    *,
     daemon: Daemon,
     screens: Sequence[Screen],
     keys_s: float,
@@ -69,7 +74,7 @@ def _flowtop(
     pids = [daemon.pid, *(screen.pid for screen in screens)]
     first = screens[0]
     first.idle(pace.settle_s)
-    minute = cpu_minute(pids, screens, pace.window_s)
+    minute = cpu_minute(pids, pace.window_s, first)
     shown, present = _matched(first.lines), ground.count()
     memory = tuple(resident_mb(pid) for pid in pids)
     keys = press_keys(first, SCROLL, _complete_place, keys_s) if keys_s else None
@@ -103,7 +108,7 @@ def classic(ground: Ground, load: int, pace: Pace, *, keys: bool) -> Cell:
         started_s = cpu_seconds(screen.pid) if read_s else None
         if read_s:
             screen.idle(pace.settle_s)
-        minute = cpu_minute([screen.pid], [screen], pace.window_s)
+        minute = cpu_minute([screen.pid], pace.window_s, screen)
         found = _CLASSIC_FLOWS.search(screen.lines[1])
         present = ground.tcp + ground.count() - ground.flows
         memory = (resident_mb(screen.pid),)
@@ -118,7 +123,18 @@ def classic(ground: Ground, load: int, pace: Pace, *, keys: bool) -> Cell:
     )
     shown = int(found.group(1)) if found else None
     return Cell(
-        Tool.CLASSIC, ground.flows, load, minute, started_s, memory, first_s, pressed, shown, present, None, remark
+        Tool.CLASSIC,
+        ground.flows,
+        load,
+        minute,
+        started_s,
+        memory,
+        first_s,
+        pressed,
+        shown,
+        present,
+        remark=remark,
+        gave_up=not read_s,
     )
 
 
@@ -132,12 +148,11 @@ def iptstate(ground: Ground, load: int, pace: Pace, *, keys: bool) -> Cell:
     with Screen(["iptstate", "-t"], ground.namespace, term="linux") as screen:
         first_s = waited(screen, lambda lines: _paged(lines) and "IPTState" in lines[0], pace.patience_s)
         if first_s is None:
-            return Cell(
-                Tool.IPTSTATE, ground.flows, load, remark=f"no screen after {pace.patience_s:.0f} s", present=ground.count()
-            )
+            late = f"no screen after {pace.patience_s:.0f} s"
+            return Cell(Tool.IPTSTATE, ground.flows, load, present=ground.count(), remark=late, gave_up=True)
         started_s = cpu_seconds(screen.pid)
         screen.idle(pace.settle_s)
-        minute = cpu_minute([screen.pid], [screen], pace.window_s)
+        minute = cpu_minute([screen.pid], pace.window_s, screen)
         found = next((found for line in screen.lines[:5] if (found := _IPTSTATE_TOTAL.search(line))), None)
         present, memory = ground.count(), (resident_mb(screen.pid),)
         pressed = press_keys(screen, ("NPage", "PPage"), _iptstate_place, pace.keys_s) if keys else None

@@ -101,7 +101,7 @@ def events(ground: Ground, load: int, pace: Pace) -> Cell:
                 wait_until(lambda: os.fstat(target.fileno()).st_size > 0)
             else:
                 time.sleep(pace.settle_s / 2)
-            minute, memory_mb = cpu_minute([process.pid], [], pace.window_s), resident_mb(process.pid)
+            minute, memory_mb = cpu_minute([process.pid], pace.window_s), resident_mb(process.pid)
         finally:
             stop_process(process, signal.SIGINT)
         target.seek(0)
@@ -126,14 +126,14 @@ def pyroute2(ground: Ground, load: int, pace: Pace) -> Cell:
     try:
         if _said(process.stdout, pace.patience_s) is None:
             late = f"no dump after {pace.patience_s:.0f} s"
-            return Cell(Tool.PYROUTE2, ground.flows, load, present=ground.count(), remark=late)
+            return Cell(Tool.PYROUTE2, ground.flows, load, present=ground.count(), remark=late, gave_up=True)
         first_s = time.perf_counter() - started
         result = _said(process.stdout, 2 * pace.patience_s + pace.window_s)
         present = ground.count()
     finally:
         stop_process(process)
     if result is None:
-        return Cell(Tool.PYROUTE2, ground.flows, load, remark="no second dump")
+        return Cell(Tool.PYROUTE2, ground.flows, load, remark="no second dump", gave_up=True)
     slow = f"a dump takes {result['longest_s']:.1f} s" if result["longest_s"] > 1 else ""
     minute = a_minute(result["cpu_s"], result["seconds"])
     return Cell(
@@ -147,6 +147,7 @@ def pyroute2(ground: Ground, load: int, pace: Pace) -> Cell:
         shown=result["flows"],
         present=present,
         remark=slow,
+        gave_up=result["longest_s"] > DUMP_LIMIT_S,
     )
 
 

@@ -7,7 +7,7 @@ from bench.compare.cell import Cell, Tool, find
 from bench.compare.plot import Line, Panel
 from bench.report import table, thousands
 
-NOTHING: Final = "–"
+NOTHING: Final = "-"
 _BASE: Final = Tool.FLOWTOP
 _CPU_FLOOR: Final = 0.1
 _SHOWN_KEYS: Final = (Tool.FLOWTOP, Tool.CLASSIC, Tool.IPTSTATE)
@@ -19,7 +19,7 @@ def load_name(load: int) -> str:
 
 
 def ratio_table(cells: list[Cell]) -> str:
-    """CPU time of each tool as a multiple of what flowtop with one viewer takes, on the same table, under the same load."""
+    """CPU time of each tool as a multiple of flowtop's with one viewer, on the same table, under the same load."""
     others = [tool for tool in Tool if tool is not _BASE]
     rows = []
     for flows, load in _grounds(cells):
@@ -32,8 +32,7 @@ def ratio_table(cells: list[Cell]) -> str:
 def _ratio(cell: Cell | None, base: Cell | None) -> str:
     if cell is None or base is None or cell.cpu_minute is None or not base.cpu_minute:
         return NOTHING
-    ratio = f"{cell.cpu_minute / base.cpu_minute:.2f}"
-    return f"> {ratio}" if "still ran" in cell.remark else ratio
+    return f"{cell.cpu_minute / base.cpu_minute:.2f}"
 
 
 def _grounds(cells: Iterable[Cell]) -> list[tuple[int, int]]:
@@ -73,8 +72,8 @@ def _row(cell: Cell) -> tuple[str, ...]:
         number(cell.cpu_start or None, 2),
         memory(cell.memory),
         number(cell.first_screen_s, 2),
-        number(keys and keys.median_ms, 1),
-        number(keys and keys.p99_ms, 1),
+        number(keys.median_ms if keys else None, 1),
+        number(keys.p99_ms if keys else None, 1),
         _shown(cell),
         NOTHING if cell.lost is None else thousands(cell.lost),
         cell.remark,
@@ -92,7 +91,7 @@ def memory(parts: Sequence[float]) -> str:
         return number(sum(parts) or None, 1)
     if len(parts) == 2:
         return f"{parts[0]:.1f} + {parts[1]:.1f}"
-    return f"{parts[0]:.1f} + {len(parts) - 1} × {sum(parts[1:]) / (len(parts) - 1):.1f}"
+    return f"{parts[0]:.1f} + {len(parts) - 1} x {sum(parts[1:]) / (len(parts) - 1):.1f}"
 
 
 def _shown(cell: Cell) -> str:
@@ -110,7 +109,7 @@ def panels(cells: list[Cell]) -> list[Panel]:
         _cpu_panel(cells, busiest),
         Panel(
             "Key press to changed screen, p99 in ms, idle",
-            _lines(cells, 0, _SHOWN_KEYS, lambda cell: cell.keys and cell.keys.p99_ms),
+            _lines(cells, 0, _SHOWN_KEYS, lambda cell: cell.keys.p99_ms if cell.keys else None),
             1,
             30,
         ),
@@ -120,7 +119,10 @@ def panels(cells: list[Cell]) -> list[Panel]:
 
 def _cpu_panel(cells: list[Cell], load: int) -> Panel:
     return Panel(
-        f"CPU seconds a minute, {load_name(load)}", _lines(cells, load, Tool, lambda cell: cell.cpu_minute), _CPU_FLOOR, 60
+        f"CPU seconds a minute, {load_name(load)}",
+        _lines(cells, load, Tool, lambda cell: cell.cpu_minute),
+        _CPU_FLOOR,
+        60,
     )
 
 
