@@ -20,6 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 118, 34, 34
 _COLUMNS: Final = 2
 _NAME_HEIGHT: Final = 13
 _STYLE: Final = """<style>
+.back { fill: #ffffff }
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600; font-size: 13px }
 .grid { stroke: #d0d7de; stroke-width: 1 }
@@ -31,7 +32,7 @@ polyline { fill: none; stroke-width: 2 }
 polyline.s0, polyline.s1, polyline.s2, polyline.s3, polyline.s4, polyline.s5, polyline.s6 { fill: none }
 text.s0, text.s1, text.s2, text.s3, text.s4, text.s5, text.s6 { stroke: none }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .grid { stroke: #30363d } .limit { stroke: #9198a1 }
+.back { fill: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #30363d } .limit { stroke: #9198a1 }
 .s0 { stroke: #4493f8; fill: #4493f8 } .s1 { stroke: #a5d6ff; fill: #a5d6ff } .s2 { stroke: #ff7b72; fill: #ff7b72 }
 .s3 { stroke: #d29922; fill: #d29922 } .s4 { stroke: #3fb950; fill: #3fb950 } .s5 { stroke: #bc8cff; fill: #bc8cff }
 .s6 { stroke: #ff9bce; fill: #ff9bce }
@@ -84,6 +85,7 @@ def svg(panels: Sequence[Panel]) -> str:
     width = _PANEL[0] * min(_COLUMNS, len(panels))
     height = _PANEL[1] * math.ceil(len(panels) / _COLUMNS)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">', _STYLE]
+    parts.append(f'<rect class="back" width="{width}" height="{height}"/>')
     for number, panel in enumerate(panels):
         x, y = number % _COLUMNS * _PANEL[0], number // _COLUMNS * _PANEL[1]
         parts += [f'<g transform="translate({x} {y})">', *_panel(panel), "</g>"]
@@ -116,10 +118,9 @@ def _panel(panel: Panel) -> Iterator[str]:
 def _axes(panel: Panel, points: Sequence[tuple[float, float]]) -> tuple[_Axis, _Axis]:
     xs = [x for x, _ in points]
     ys = [y for _, y in points] + [panel.limit or panel.floor]
-    highest = max(ys + [panel.floor * 10])
-    low, high = panel.floor, 10.0 ** math.ceil(math.log10(highest))
-    across = _Axis(min(xs), max(max(xs), min(xs) * 10), _LEFT, _PANEL[0] - _RIGHT)
-    return across, _Axis(low, high, _PANEL[1] - _BOTTOM, _TOP)
+    decades = max(1, math.ceil(math.log10(max(ys) / panel.floor)))
+    across = _Axis(min(xs), max(*xs, min(xs) * 10), _LEFT, _PANEL[0] - _RIGHT)
+    return across, _Axis(panel.floor, panel.floor * 10.0**decades, _PANEL[1] - _BOTTOM, _TOP)
 
 
 def _lines(lines: Sequence[Line], across: _Axis, up: _Axis) -> Iterator[str]:

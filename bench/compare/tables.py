@@ -108,7 +108,7 @@ def panels(cells: list[Cell]) -> list[Panel]:
         _cpu_panel(cells, loads[0]),
         _cpu_panel(cells, busiest),
         Panel(
-            "Key press to changed screen, p99 in ms, idle",
+            "Key press to new screen, p99 in ms, idle (dashed: 30)",
             _lines(cells, 0, _SHOWN_KEYS, lambda cell: cell.keys.p99_ms if cell.keys else None),
             1,
             30,
@@ -119,7 +119,7 @@ def panels(cells: list[Cell]) -> list[Panel]:
 
 def _cpu_panel(cells: list[Cell], load: int) -> Panel:
     return Panel(
-        f"CPU seconds a minute, {load_name(load)}",
+        f"CPU s a minute, {load_name(load)} (dashed: a core)",
         _lines(cells, load, Tool, lambda cell: cell.cpu_minute),
         _CPU_FLOOR,
         60,
