@@ -130,7 +130,7 @@ class Comparison:
             return
         try:
             yield from run()
-        except (TimeoutError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             _say(f"{name}: {error}")
             remark = f"failed: {str(error).splitlines()[0]:.60}"
             yield from (Cell(tool, flows, load, remark=remark) for tool in tools)

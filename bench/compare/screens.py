@@ -77,7 +77,11 @@ def _flowtop(
     minute = cpu_minute(pids, pace.window_s, first)
     shown, present = _matched(first.lines), ground.count()
     memory = tuple(resident_mb(pid) for pid in pids)
-    keys = press_keys(first, SCROLL, _complete_place, keys_s) if keys_s else None
+    keys = None
+    if keys_s:
+        first.press("Home")  # where keys have been pressed before; at the end, a page down would change nothing
+        first.wait_for(_at_top)
+        keys = press_keys(first, SCROLL, _complete_place, keys_s)
     with Viewer(daemon) as viewer:
         viewer.ask(Query(limit=1))
         status = viewer.next().status
@@ -94,6 +98,10 @@ def _matched(lines: Lines) -> int | None:
 
 def _complete_place(lines: Lines) -> str | None:
     return position(lines) if complete(lines) else None
+
+
+def _at_top(lines: Lines) -> bool:
+    return complete(lines) and (position(lines) or "").startswith("1-")
 
 
 def _paged(lines: Lines) -> bool:

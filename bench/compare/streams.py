@@ -3,7 +3,6 @@
 Their output goes to /dev/null or a file, which costs them less than a terminal would. "First screen" is the whole list.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -31,7 +30,6 @@ DUMP_LIMIT_S: Final = 5.0
 
 _SHOWN: Final = re.compile(r": (\d+) flow entries")
 _EVENT: Final = re.compile(r"\[(NEW|DESTROY)\].*? dst=8\.8\.4\.4 sport=(\d+) dport=(\d+)")
-_F_SETPIPE_SZ: Final = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,8 @@ def _list() -> _Run:
 
 def _list_memory() -> float:
     """Resident memory in the middle of a list: it waits for a reader of its pipe, which is small."""
-    process = subprocess.Popen(["conntrack", "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["conntrack", "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pipesize=4_096)
     assert process.stdout is not None
-    fcntl.fcntl(process.stdout, _F_SETPIPE_SZ, 4_096)
     try:
         select.select([process.stdout], [], [])
         return resident_mb(process.pid)
