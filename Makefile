@@ -4,7 +4,7 @@ DESTDIR ?=
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup run test check bench stress screenshots man completions config install uninstall
+.PHONY: help setup run test check bench compare stress screenshots man completions config install uninstall
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -25,11 +25,14 @@ check: setup ## what can be said without running the program: format, lint, type
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
 
-bench: setup ## the numbers, measured on real kernel tables (as root)
+bench: setup ## the numbers, on real kernel tables, and what got worse than bench/baseline.json (as root)
 	$(BIN)/python -m bench $(ARGS)
 
 stress: setup ## load, faults and hostile neighbours: what is promised about them, put to the test (as root; 10 minutes)
 	$(BIN)/python -m stress $(ARGS)
+
+compare: setup ## beside the tools people use today: tables and a plot into docs/benchmarks.md (as root; 12 minutes)
+	$(BIN)/python -m bench.compare --write $(ARGS)
 
 screenshots: setup ## pictures of the viewer for the README, into docs/screenshots
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py

@@ -4,6 +4,7 @@ python -m bench                    everything, about three minutes
 python -m bench --quick            everything, less often: about one
 python -m bench --only ticks keys  these parts
 python -m bench --write            and into docs/benchmarks.md
+python -m bench --baseline write   and into bench/baseline.json, which every run is compared with
 """
 
 import argparse
@@ -12,10 +13,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-from bench import enriching, report, ticks, viewing
+from bench import baseline, enriching, report, ticks, viewing
+from bench.document import write_section
 from bench.report import Measured, Results
 from testbed.entries import mix
 from testbed.inject import inject
@@ -37,9 +38,8 @@ PARTS: Final[dict[str, tuple[tuple[int, ...], Callable[..., list[Measured]]]]] =
 }
 """Name of a part, the table sizes it is measured at, and what measures it. `ticks` is a table of its own."""
 
-_TARGET: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _LIMIT_S: Final = 600
-_INTRODUCTION: Final = """# Benchmarks
+_INTRODUCTION: Final = """## Part by part
 
 Written by `{command}` on {date}. Every table is a real conntrack table in a network namespace of its own, filled
 with injected entries (TCP, UDP, ICMP, IPv4 and IPv6, NAT). *floor* is the kernel's dump read into one buffer
@@ -81,14 +81,20 @@ def _stop(number: int, _frame: Any) -> None:
 
 
 def main() -> int:
-    """Measure and print; 1 when a limit is not kept."""
+    """Measure and print; 1 when a limit is not kept, or a ratio is over 20 % worse than the committed one."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure flowtop on real kernel tables.")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument(
         "--only", nargs="+", metavar="PART", choices=["ticks", *PARTS], help="ticks, " + ", ".join(PARTS)
     )
     parser.add_argument("--sizes", nargs="+", type=int, metavar="N", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md too")
+    parser.add_argument("--write", action="store_true", help="write it into docs/benchmarks.md too")
+    parser.add_argument(
+        "--baseline",
+        choices=("check", "write", "off"),
+        default="check",
+        help="check ratios against bench/baseline.json (the default), write it, or neither",
+    )
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("bench: needs root, for conntrack tables in network namespaces\nhint: sudo make bench", file=sys.stderr)
@@ -104,9 +110,24 @@ def main() -> int:
         command = " ".join(["python -m bench", *sys.argv[1:]])
         machine = report.machine(results.disturbances)
         head = _INTRODUCTION.format(command=command, date=time.strftime("%Y-%m-%d"), machine=machine)
-        _TARGET.parent.mkdir(exist_ok=True)
-        _TARGET.write_text(f"{head}\n{results}", encoding="utf-8")
-    return 0 if results.good else 1
+        write_section("bench", f"{head}\n{results}")
+    kept = _against_baseline(results, options.baseline)
+    return 0 if results.good and kept else 1
+
+
+def _against_baseline(results: Results, how: str) -> bool:
+    """Renew the baseline, or say what got worse; False when something did."""
+    now = baseline.stable(results)
+    if how == "write":
+        baseline.write(now)
+    if how != "check":
+        return True
+    lines = baseline.worse(baseline.read(), now)
+    for line in lines:
+        print(f"bench: worse: {line}", file=sys.stderr)
+    if lines:
+        print("hint: when it has to be so: python -m bench --baseline write", file=sys.stderr)
+    return not lines
 
 
 if __name__ == "__main__":

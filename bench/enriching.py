@@ -202,4 +202,4 @@ def _wrong(what: str, found: truth.Truth) -> Measured:
 
 
 def _ratio(what: str, value: float, limit: float, remark: str) -> Measured:
-    return Measured(what, f"{value:.2f}", f"≤ {limit:.2f}", value <= limit, remark)
+    return Measured(what, f"{value:.2f}", f"≤ {limit:.2f}", value <= limit, remark, stable=value)

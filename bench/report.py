@@ -20,13 +20,18 @@ PACKAGES: Final = ("numpy", "msgpack", "prompt_toolkit", "pyroute2")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measurement. `good` None: it has no limit."""
+    """One measurement. `good` None: it has no limit.
+
+    `stable`: the same as a number, where it says the same on every machine (a ratio, megabytes) and less is better;
+    `bench.baseline` watches these.
+    """
 
     what: str
     value: str
     limit: str = ""
     good: bool | None = None
     remark: str = ""
+    stable: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -61,9 +66,12 @@ class Ticks:
         return None if self.limit is None else self.pairs.ratio <= self.limit
 
 
-def at_most(what: str, value: float, limit: float, unit: str, *, digits: int = 0, remark: str = "") -> Measured:
+def at_most(
+    what: str, value: float, limit: float, unit: str, *, digits: int = 0, remark: str = "", stable: bool = False
+) -> Measured:
     """Make the line of a value that may not be over its limit."""
-    return Measured(what, f"{value:.{digits}f} {unit}", f"≤ {limit:g} {unit}", value <= limit, remark)
+    shown = (f"{value:.{digits}f} {unit}".rstrip(), f"≤ {limit:g} {unit}".rstrip())
+    return Measured(what, *shown, value <= limit, remark, value if stable else None)
 
 
 def thousands(number: int) -> str:
@@ -82,7 +90,8 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose columns are as wide as they need to be."""
     lines = [list(head), ["---"] * len(head), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     lines[1] = ["-" * width for width in widths]
@@ -113,17 +122,17 @@ def ticks_table(all_ticks: Iterable[Ticks]) -> str:
         "`conntrack -L` ms",
         "pyroute2 ms",
     )
-    return _table(head, map(row, all_ticks))
+    return table(head, map(row, all_ticks))
 
 
 def measured_table(measured: Iterable[Measured]) -> str:
     """The table of everything else."""
     head = ("what", "measured", "limit", "", "remark")
-    return _table(head, ((one.what, one.value, one.limit, one.verdict, one.remark) for one in measured))
+    return table(head, ((one.what, one.value, one.limit, one.verdict, one.remark) for one in measured))
 
 
-def machine(disturbances: Iterable[str]) -> str:
-    """Describe what this runs on, as a list."""
+def machine(disturbances: Iterable[str], *, tools: bool = False) -> str:
+    """Describe what this runs on, as a list. `tools`: what flowtop is compared with, too."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -137,7 +146,8 @@ def machine(disturbances: Iterable[str]) -> str:
     lines = (
         f"{cores} cores, {cpu}",
         f"Linux {platform.release()}, Python {platform.python_version()}, {packages}",
-        f"{run(['conntrack', '--version']).strip()}; C flowtop {_classic_version()}",
+        f"{run(['conntrack', '--version']).strip()}; C flowtop {_package('netsniff-ng')}",
+        *([f"iptstate {_package('iptstate')}, iperf3 {_package('iperf3')}, nftables {_package('nftables')}"] * tools),
         *disturbances,
     )
     return "".join(f"- {line}\n" for line in lines)
@@ -180,8 +190,9 @@ def crowded(empty_dump_s: float) -> Iterator[str]:
         yield f"{what}: other namespaces have many entries, or the machine is slow"
 
 
-def _classic_version() -> str:
+def _package(name: str) -> str:
+    """Version of a Debian package."""
     try:
-        return run(["dpkg-query", "-W", "-f", "${Version}", "netsniff-ng"]).strip()
+        return run(["dpkg-query", "-W", "-f", "${Version}", name]).strip()
     except (FileNotFoundError, RuntimeError):
         return "not installed"

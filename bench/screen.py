@@ -42,10 +42,14 @@ _ROWS: Final = 50
 
 
 class Screen:
-    """A program on a terminal of 160 by 50 cells. Started on entry, ended by its pid on exit."""
+    """A program on a terminal of 160 by 50 cells. Started on entry, ended by its pid on exit.
 
-    def __init__(self, argv: Sequence[str], namespace: Namespace | None = None) -> None:
+    `term`: ncurses uses escape sequences of xterm that pyte does not know (REP); programs with it get on with `linux`.
+    """
+
+    def __init__(self, argv: Sequence[str], namespace: Namespace | None = None, term: str = "xterm-256color") -> None:
         self._argv = namespace.argv(argv) if namespace else list(argv)
+        self._term = term
         self._screen = pyte.Screen(_COLUMNS, _ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._master = -1
@@ -60,7 +64,7 @@ class Screen:
         self._master, slave = pty.openpty()
         try:
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-            env = os.environ | {"TERM": "xterm-256color"}
+            env = os.environ | {"TERM": self._term}
             self.started = time.perf_counter()
             self._process = subprocess.Popen(
                 self._argv, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=ROOT, start_new_session=True

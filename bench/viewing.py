@@ -36,7 +36,8 @@ _FIRST_SCREEN_LIMIT_S: Final = {1_000: 0.5, 100_000: 1.2}
 
 
 @contextmanager
-def _daemon(namespace: Namespace) -> Iterator[Daemon]:
+def running_daemon(namespace: Namespace) -> Iterator[Daemon]:
+    """A daemon with its files in a directory of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="flowtop-bench-") as directory,
         Daemon(namespace, Path(directory)) as daemon,
@@ -44,22 +45,22 @@ def _daemon(namespace: Namespace) -> Iterator[Daemon]:
         yield daemon
 
 
-def _position(lines: list[str]) -> str | None:
+def position(lines: list[str]) -> str | None:
     """Where the footer says the window is."""
     found = _POSITION.match(lines[-1])
     return found.group(1) if found else None
 
 
-def _complete(lines: list[str]) -> bool:
+def complete(lines: list[str]) -> bool:
     """Whether every row of the page is there: a footer, and no row that is still on its way."""
     rows = sum(_ROW.search(line) is not None for line in lines)
-    return _position(lines) is not None and rows >= len(lines) - 8
+    return position(lines) is not None and rows >= len(lines) - 8
 
 
 def memory(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """Resident memory of a daemon and of its one viewer, after some ticks and some scrolling."""
-    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
-        screen.wait_for(_complete)
+    with running_daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(complete)
         for key in _SCROLL:
             screen.press(key)
             screen.idle(0.2)
@@ -68,11 +69,11 @@ def memory(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     label = f"at {thousands(flows)} flows"
     limit = _DAEMON_LIMIT_MB.get(flows)
     of_daemon = (
-        at_most(f"memory of the daemon {label}", daemon_mb, limit, "MB")
+        at_most(f"memory of the daemon {label}", daemon_mb, limit, "MB", stable=True)
         if limit
-        else Measured(f"memory of the daemon {label}", f"{daemon_mb:.0f} MB")
+        else Measured(f"memory of the daemon {label}", f"{daemon_mb:.0f} MB", stable=daemon_mb)
     )
-    return [of_daemon, at_most(f"memory of a viewer {label}", viewer_mb, _VIEWER_LIMIT_MB, "MB")]
+    return [of_daemon, at_most(f"memory of a viewer {label}", viewer_mb, _VIEWER_LIMIT_MB, "MB", stable=True)]
 
 
 def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
@@ -80,13 +81,13 @@ def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     chance = random.Random(1)
     count = 60 if quick else 220
     waits = []
-    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
-        screen.wait_for(_complete)
+    with running_daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(complete)
         for number in range(count):
             screen.idle(chance.uniform(0.03, 0.13))  # every phase of a tick is hit
-            before = _position(screen.lines)
+            before = position(screen.lines)
             pressed = screen.press(_SCROLL[number % len(_SCROLL)])
-            changed = screen.wait_for(lambda lines, old=before: _complete(lines) and _position(lines) != old, 5)  # type: ignore[misc]
+            changed = screen.wait_for(lambda lines, old=before: complete(lines) and position(lines) != old, 5)  # type: ignore[misc]
             waits.append((changed - pressed) * 1000)
     label = f"key to changed screen at {thousands(flows)} flows"
     remark = f"{count} keys, worst {max(waits):.0f} ms"
@@ -99,17 +100,17 @@ def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
 def first_screen(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """From starting a viewer to its first full page, on a daemon that had nobody to work for."""
     seconds = []
-    with _daemon(namespace) as daemon:
+    with running_daemon(namespace) as daemon:
         for _ in range(3 if quick else 7):
             with Screen(daemon.viewer_argv("--all", "-n")) as screen:
-                seconds.append(screen.wait_for(_complete) - screen.started)
-            _settle(daemon)
+                seconds.append(screen.wait_for(complete) - screen.started)
+            settle(daemon)
     remark = f"median of {len(seconds)}, worst {max(seconds):.2f} s"
     label = f"first screen of a viewer at {thousands(flows)} flows"
     return [at_most(label, median(seconds), _FIRST_SCREEN_LIMIT_S[flows], "s", digits=2, remark=remark)]
 
 
-def _settle(daemon: Daemon) -> None:
+def settle(daemon: Daemon) -> None:
     """Wait until the daemon uses no CPU any more, five seconds at most."""
     for _ in range(10):
         before = cpu(daemon.pid)
@@ -134,11 +135,11 @@ def classic(_namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]
 
 def _against_classic(namespace: Namespace, table: str, seconds: int) -> Measured:
     with (
-        _daemon(namespace) as daemon,
+        running_daemon(namespace) as daemon,
         Screen(daemon.viewer_argv("-n", "-G")) as ours,
         Screen([CLASSIC, "-n", "-G"], namespace) as theirs,
     ):
-        ours.wait_for(_complete)
+        ours.wait_for(complete)
         time.sleep(4)  # the classic tool collects processes before its first screen
         pids = [daemon.pid, ours.pid, theirs.pid]
         before = [cpu(pid) for pid in pids]
@@ -160,10 +161,10 @@ def _against_classic(namespace: Namespace, table: str, seconds: int) -> Measured
 def idle(namespace: Namespace, _flows: int, *, quick: bool) -> list[Measured]:
     """System calls of a daemon whose last viewer has left."""
     seconds = 4 if quick else 10
-    with _daemon(namespace) as daemon, tempfile.NamedTemporaryFile(prefix="flowtop-strace-") as trace:
+    with running_daemon(namespace) as daemon, tempfile.NamedTemporaryFile(prefix="flowtop-strace-") as trace:
         with Screen(daemon.viewer_argv("--all", "-n")) as screen:
-            screen.wait_for(_complete)
-        _settle(daemon)
+            screen.wait_for(complete)
+        settle(daemon)
         path = Path(trace.name)
         argv = ["strace", "-f", "-qq", "-ttt", "-o", trace.name, "-p", str(daemon.pid)]
         strace = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
@@ -183,7 +184,7 @@ def idle(namespace: Namespace, _flows: int, *, quick: bool) -> list[Measured]:
 def twenty(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """Twenty viewers that all want a frame a second, each a different page."""
     count, seconds = 20, 6 if quick else 15
-    with _daemon(namespace) as daemon:
+    with running_daemon(namespace) as daemon:
         argv = [sys.executable, "-m", "bench.viewers", str(daemon.socket), str(count), str(seconds)]
         viewers = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT)
         try:
@@ -215,14 +216,14 @@ def views(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """From key press to changed screen in every view, with seven other viewers and ticks running."""
     chance = random.Random(2)
     waits: dict[str, list[float]] = {view: [] for view in _VIEWS}
-    with _daemon(namespace) as daemon:
+    with running_daemon(namespace) as daemon:
         argv = [sys.executable, "-m", "bench.viewers", str(daemon.socket), "7", "600"]
         others = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT)
         try:
             assert others.stdout is not None
             others.stdout.readline()
             with Screen(daemon.viewer_argv("--all", "-n")) as screen:
-                screen.wait_for(_complete)
+                screen.wait_for(complete)
                 for number, view in enumerate(_VIEWS, 1):
                     word = f" {view} " if number > 1 else " shown "
                     screen.press(str(number))
@@ -248,14 +249,14 @@ def views(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
 def _ordered(lines: list[str]) -> str | None:
     """Which way the rows are ordered, None while some of them are still on their way."""
     found = re.search(r"sort \S+ ([▼▲])", lines[-1])
-    return found.group(1) if found and _position(lines) and not any(line.strip() == "…" for line in lines) else None
+    return found.group(1) if found and position(lines) and not any(line.strip() == "…" for line in lines) else None
 
 
 def as_json(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     """Every flow with every field as JSON, from start to end of the program; the second sample is waited for."""
     seconds = []
-    with _daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
-        screen.wait_for(_complete)
+    with running_daemon(namespace) as daemon, Screen(daemon.viewer_argv("--all", "-n")) as screen:
+        screen.wait_for(complete)
         for _ in range(2 if quick else 4):
             began = time.perf_counter()
             argv = daemon.viewer_argv("--all", "--loopback", "--once", "--json")

@@ -10,6 +10,7 @@ counts. Everything is bounded: a source stops after its `seconds`, a sink after 
 """
 
 import argparse
+import contextlib
 import json
 import select
 import socket
@@ -171,7 +172,7 @@ def _sink(address: str, port: int, *, udp: bool, echo: bool, seconds: float) -> 
             sock.listen()
         print(json.dumps({"port": port}), flush=True)
         peer = sock if udp else sock.accept()[0]
-        with peer:
+        with peer, contextlib.suppress(ConnectionResetError):  # by a source that was stopped before it read everything
             peer.settimeout(seconds)
             while time.monotonic() < deadline:
                 data, sender = peer.recvfrom(65_536)

@@ -1,0 +1,1 @@
+"""flowtop beside the tools that people use today, on the same tables: `python -m bench.compare --help`. Root only."""
