@@ -25,6 +25,7 @@ from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
 from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import Block, NetlinkSocket
+from flowtopd.wire.messages import Events
 
 ATTEMPTS: Final = 3
 
@@ -68,13 +69,13 @@ class Collector:
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
         snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()), mean_s)
-        lost = 0
+        lost, events = 0, Events.OFF
         if self._pipeline is not None:
             snapshot = self._pipeline.enrich(snapshot)
-            lost = self._pipeline.events_lost
+            lost, events = self._pipeline.events_lost, self._pipeline.events
         kernel = self._read_kernel(snapshot.size)
         moved = sample(snapshot)
-        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved)
+        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved, events=events)
 
     def rest(self) -> None:
         """Do nothing until the next tick: those who look have paused."""

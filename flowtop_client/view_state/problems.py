@@ -4,7 +4,7 @@ from typing import Final
 
 from flowtop_client.humanize import clean, count, seconds
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, Snapshot
+from flowtopd.wire.messages import Events, Family, Snapshot
 
 RESET_SHOWN_S: Final = 60.0
 """How long a counter reset is mentioned."""
@@ -52,6 +52,8 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
             f"a tick takes {seconds(status.tick_seconds)}: updates every {seconds(status.pace)}"
             f" instead of {seconds(state.interval)}"
         )
+    if status.events is Events.OVERLOADED:
+        found.append("new flows come too fast to be followed one by one: short-lived ones may have no process")
     if state.reset_time is not None and snapshot.time - state.reset_time <= RESET_SHOWN_S:
         found.append("another program resets the counters: bytes go on from the last values seen")
     if status.max and status.flows > status.max * _NEARLY_FULL:

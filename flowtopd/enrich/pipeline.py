@@ -33,6 +33,7 @@ from flowtopd.flows.closed import ClosedFlows
 from flowtopd.flows.dimensions import Dimensions, Direction, Where
 from flowtopd.flows.names import TCP, UDP
 from flowtopd.flows.snapshot import Snapshot
+from flowtopd.wire.messages import Events
 
 DNS: Final = 53
 
@@ -69,8 +70,13 @@ class Pipeline:
 
     @property
     def events_lost(self) -> int:
-        """How often the kernel dropped events of new flows."""
+        """How many events of flows nobody has looked at."""
         return self._ledger.lost
+
+    @property
+    def events(self) -> Events:
+        """Whether there are events of flows."""
+        return self._ledger.events
 
     def want_names(self, addresses: Iterable[Address]) -> None:
         """Have these addresses resolved. For any thread; does not block."""

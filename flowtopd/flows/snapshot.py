@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.dimensions import Dimensions
 from flowtopd.flows.index import KeyIndex
-from flowtopd.wire.messages import Replay
+from flowtopd.wire.messages import Events, Replay
 
 Columns = dict[str, NDArray[Any]]
 Rates = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -78,10 +78,12 @@ class Tick:
     kernel: KernelState
     seconds: float
     events_lost: int = 0
-    """How often the kernel had to drop events of flows, since the daemon began."""
+    """Events of flows that nobody has looked at, since the daemon began."""
     replay: Replay | None = None
     """Where in a recording this is, if it is one."""
     jumps: int = 0
     """How often somebody has gone to another place of the recording: what is there is shown at once."""
     sample: Sample | None = None
     """What all flows together moved."""
+    events: Events | None = None
+    """Whether there are events of flows; None where that is not known."""

@@ -85,7 +85,7 @@ def sample_of(tick: Tick, at_s: float) -> Sample:
     columns = render_columns(snapshot, np.arange(snapshot.size), RECORDED_FIELD_NAMES)
     status: dict[str, Any] = {"max": kernel.max, "accounting": kernel.accounting, "timestamps": kernel.timestamps}
     status |= {"tracking": kernel.tracking, "flows": snapshot.size, "resets": snapshot.resets}
-    status |= {"events_lost": tick.events_lost, "tick_seconds": tick.seconds}
+    status |= {"events_lost": tick.events_lost, "tick_seconds": tick.seconds, "events": tick.events}
     return Sample(
         at_s=at_s,
         time=snapshot.at.wall_s,

@@ -292,6 +292,7 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
         tick_seconds=tick.seconds,
         pace=pace_s,
         viewers=viewers,
+        events=tick.events,
     )
 
 

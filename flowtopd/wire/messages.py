@@ -171,15 +171,26 @@ class Welcome:
     may: tuple[str, ...] = ()
 
 
+class Events(StrEnum):
+    """Whether the daemon hears of flows as they begin and end, beside reading the whole table."""
+
+    ON = "on"
+    OFF = "off"
+    """It cannot, or has no need to."""
+    OVERLOADED = "overloaded"
+    """They come faster than they can be read: it does without, until it is calmer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of the daemon and of the kernel's table.
 
     `flows`: entries in the table; `max`: its limit, None where it cannot be read; `matched`: rows of the query in all.
     `accounting`, `timestamps`: the sysctls are on. `tracking`: whether the kernel tracks connections at all
-    in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
-    program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more
-    than the interval asked for when a dump takes more than half of it.
+    in this namespace, None where that cannot be told. `events_lost`: events of flows that nobody has looked at, since
+    the daemon began; `events`: whether there are any, None in a recording that does not say. `resets`: how often a
+    counter was set back by another program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now,
+    which is more than the interval asked for when a dump takes more than half of it.
     """
 
     flows: int
@@ -193,6 +204,7 @@ class Status:
     tick_seconds: float
     pace: float
     viewers: int
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)
