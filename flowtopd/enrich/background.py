@@ -74,6 +74,8 @@ class Background:
 
     def now(self, work: Callable[[], T]) -> T | None:
         """Have this done and wait for its result, but not for long; None where it failed or takes longer."""
+        if self._jobs.qsize() >= MOST_JOBS:
+            return None
         job = _Job(None, work)
         self._jobs.put(job)
         job.done.wait(PATIENCE_S)

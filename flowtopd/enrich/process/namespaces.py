@@ -15,6 +15,7 @@ A namespace in which no process lives cannot be seen, although sockets may have 
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ _NAMESPACES: Final = 1024
 _DOORS: Final = 4
 _TABLE_BYTES: Final = 8 << 20
 _ADDRESSES_BYTES: Final = 1 << 20
+_ADDRESSES: Final = 65_536
+"""Of all namespaces together; what is beyond is nobody's."""
 
 
 @dataclass(slots=True)
@@ -113,6 +116,8 @@ class Namespaces:
             self._all_from_s = now + _ALL_AGAIN_S
             for namespace in self._others.values():
                 namespace.doors.clear()
+                if now >= namespace.tables_until_s:
+                    namespace.tables = None  # nobody has asked for them lately
             self._sort_in(self._arrivals.listed)
         else:
             self._sort_in(recent)
@@ -148,7 +153,7 @@ class Namespaces:
                 namespace.addresses = frozenset(self._addresses(netns, namespace))
         owners: dict[Address, int] = {}
         for netns, namespace in self._others.items():
-            for address in namespace.addresses:
+            for address in itertools.islice(namespace.addresses, _ADDRESSES - len(owners)):
                 owners[address] = 0 if address in owners else netns
         if owners != self._owners:
             self._owners = owners
