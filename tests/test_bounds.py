@@ -1,0 +1,80 @@
+"""Nothing grows for ever: an hour's half of a table that never stays the same, through collector, pipeline and hub.
+
+The limits are those of the table `Bounds` in docs/operations.md. `make stress` runs the same for eight hours.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from flowtopd.enrich import pipeline
+from flowtopd.enrich.process import endings
+from flowtopd.enrich.rdns.resolver import Limits
+from flowtopd.flows import closed, history
+from flowtopd.netlink.ctnetlink import MAX_LAYOUTS
+from testbed.simulation import INBOX, Report, Simulation
+
+TICKS = 1800
+FLOWS = 300
+CHANGE = 100
+CLOSED = 60 * CHANGE
+"""A minute of them."""
+
+RECORDS = 2 * 3 * (FLOWS + CLOSED) + pipeline._ROOM
+"""Twice those of the flows of now, of which each has an address, and perhaps a name and a process of its own."""
+
+DIRECTORY = "collector._pipeline._directory"
+BOUNDS = {
+    f"{DIRECTORY}._table._keys": RECORDS + 4 * CHANGE,
+    f"{DIRECTORY}._names._ids": RECORDS + 4 * CHANGE,
+    f"{DIRECTORY}._places._ids": RECORDS,
+    f"{DIRECTORY}._devices._ids": RECORDS,
+    f"{DIRECTORY}._background._waiting": 64,
+    "collector._pipeline._ledger.owners._ids": RECORDS + 4 * CHANGE,
+    "collector._pipeline._ledger._early": 4096,
+    "collector._pipeline._ledger._inbox": INBOX,
+    "collector._pipeline._last_closed[]": closed.MOST,
+    "collector._decoder._layouts": MAX_LAYOUTS,
+    "collector._decoder._rare": MAX_LAYOUTS + 1,
+    "collector._table._last.columns[]": FLOWS,
+    "endings._messages": endings.MOST,
+    "hub._history": history.SAMPLES,
+    "hub._rates._samples": history.SAMPLES,
+    "resolver._known._entries": Limits().known,
+    "resolver._queue": Limits().queue,
+    "resolver._outbox": Limits().known,
+    "resolver._threads": Limits().threads,
+    "resolver._spans._ring": Limits().spans,
+}
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return Simulation(flows=FLOWS, change=CHANGE, seed=1).run(TICKS)
+
+
+def test_every_table_keeps_to_its_bound(report: Report) -> None:
+    peaks = dict.fromkeys(BOUNDS, 0) | report.peaks
+    assert {place: peaks[place] for place, bound in BOUNDS.items() if peaks[place] > bound} == {}
+
+
+def test_the_tables_are_those_that_the_simulation_fills(report: Report) -> None:
+    """A bound on a name that is not there any more would hold always."""
+    empty = {"collector._decoder._rare", "resolver._queue", "resolver._outbox", "endings._messages"}
+    empty |= {"collector._pipeline._ledger._early", f"{DIRECTORY}._background._waiting", "resolver._threads"}
+    assert {place for place in BOUNDS if not report.peaks.get(place)} <= empty
+    assert BOUNDS.keys() <= report.peaks.keys()
+
+
+def test_no_table_at_all_is_longer_late_than_early(report: Report) -> None:
+    assert report.grown() == {}
+
+
+def test_no_rate_is_absurd_whatever_the_clock_and_the_counters_do(report: Report) -> None:
+    assert report.absurd == 0
+
+
+def test_the_bounds_are_written_down() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    for number in (MAX_LAYOUTS, closed.MOST, history.SAMPLES, Limits().known, Limits().queue, pipeline._ROOM):
+        assert f"{number:,}".replace(",", " ") in text
