@@ -29,7 +29,12 @@ from flowtopd.wire.messages import Events
 
 ATTEMPTS: Final = 3
 
-_AGAIN: Final = frozenset({errno.ENOBUFS, errno.EINTR, errno.EBUSY})
+_AGAIN: Final = frozenset(
+    (
+        *(errno.ENOBUFS, errno.EINTR, errno.EBUSY),
+        *(errno.EBADF, errno.ENOTSOCK, errno.ECONNREFUSED),  # the socket was lost: the next attempt opens another
+    )
+)
 
 
 class Collector:

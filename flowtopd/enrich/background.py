@@ -96,7 +96,7 @@ class Background:
                 self._jobs.get_nowait()
 
     def close(self) -> None:
-        """End the thread after the job that runs; leave it behind where that takes too long."""
-        self.forget()
+        """End the thread after the jobs that wait; leave it behind where that takes too long."""
+        self._waiting.clear()
         self._jobs.put(None)
         self._thread.join(PATIENCE_S)

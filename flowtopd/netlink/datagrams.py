@@ -80,7 +80,8 @@ class Questioner:
     def close(self) -> None:
         """Close the socket; the next question opens another."""
         if self._socket is not None:
-            self._socket.close()
+            with contextlib.suppress(OSError):
+                self._socket.close()
             self._socket = None
 
     def ask(self, make_requests: Sequence[Callable[[int], bytes]], message_type: int) -> tuple[memoryview, Split]:
