@@ -29,12 +29,20 @@ from flowtopd.wire.messages import Events
 
 ATTEMPTS: Final = 3
 
+STEP_S: Final = 0.5
+"""By how much the wall clock must be off to have been set. What it is slewed by is taken for a step when it adds up."""
+
 _AGAIN: Final = frozenset(
     (
         *(errno.ENOBUFS, errno.EINTR, errno.EBUSY),
         *(errno.EBADF, errno.ENOTSOCK, errno.ECONNREFUSED),  # the socket was lost: the next attempt opens another
     )
 )
+
+
+def since_boot() -> float:
+    """Seconds since this machine was started, those included in which it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Collector:
@@ -53,6 +61,7 @@ class Collector:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = since_boot,
     ) -> None:
         self._netlink = netlink
         self._read_kernel = read_kernel
@@ -60,6 +69,8 @@ class Collector:
         self._pipeline = pipeline
         self._monotonic = monotonic
         self._wall = wall
+        self._since_boot = since_boot
+        self._booted_s: float | None = None
         self._decoder = Decoder()
         self._table = FlowTable()
         self._expected = 0
@@ -73,7 +84,7 @@ class Collector:
         batch = self._dump()
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
-        snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()), mean_s)
+        snapshot = self._table.apply(batch, self._now(), mean_s)
         lost, events = 0, Events.OFF
         if self._pipeline is not None:
             snapshot = self._pipeline.enrich(snapshot)
@@ -93,6 +104,15 @@ class Collector:
             self._pipeline.forget()
         self._table.forget()
         self._netlink.close()
+
+    def _now(self) -> Moment:
+        """The time, and whether the wall clock was set: it is then another time at which this machine was started."""
+        wall_s, before_s = self._wall(), self._booted_s
+        self._booted_s = wall_s - self._since_boot()
+        set_s = 0.0 if before_s is None else self._booted_s - before_s
+        if abs(set_s) < STEP_S and before_s is not None:
+            self._booted_s, set_s = before_s, 0.0  # a clock that is slewed, or two that are not read at the same time
+        return Moment(wall_s, self._monotonic(), set_s)
 
     def _dump(self) -> Batch:
         for attempt in range(1, ATTEMPTS + 1):

@@ -70,7 +70,7 @@ from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
-from flowtopd.system.tracking import conntrack_exists, tracks
+from flowtopd.system.tracking import Tracking, conntrack_exists
 from flowtopd.ticker import Ticker
 from flowtopd.wire.recording import About, Recording
 
@@ -196,7 +196,8 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         server = Server(hub, program, pipeline.want_names, updates, group, acts=acts, admin_group=admin_group)
         for executor in (reader, thread, *((writer,) if recording else ())):
             executor.submit(int).result()
-        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flows), reader, pipeline)
+        tracking = Tracking()
+        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, tracking, flows), reader, pipeline)
         ticker = Ticker(hub, collector, thread)
         beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]
         await _serve(server, sock, place, beside)
@@ -261,6 +262,6 @@ def make_pipeline(config: Config) -> Pipeline:
     return Pipeline(directory, Ledger(watcher, inbox), services.load(), closed=closed, endings=endings)
 
 
-def _kernel_state(sysctls: Sysctls, flows: int) -> KernelState:
+def _kernel_state(sysctls: Sysctls, tracking: Tracking, flows: int) -> KernelState:
     state = sysctls.read()
-    return KernelState(state.accounting, state.timestamps, sysctls.max(), True if flows else tracks())
+    return KernelState(state.accounting, state.timestamps, sysctls.max(), True if flows else tracking.is_on())

@@ -308,6 +308,7 @@ class Simulation:
             self.pipeline,
             monotonic=clock,
             wall=clock.wall,
+            since_boot=clock,
         )
 
     def _lookup(self, address: str) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from testbed.programs import Program
 from testbed.router import Router
 from testbed.traffic import Flow
 from testbed.viewer import Viewer, rows
+from tests.flowtopd.enrich.process.no_descriptors import no_descriptors
 
 pytestmark = pytest.mark.kernel
 
@@ -110,25 +110,6 @@ def test_events_come_again_after_their_socket_was_lost(
     wait_until(lambda: watcher.events == "off")
     wait_until(lambda: watcher.events == "on")
     assert collecting.collector.tick().snapshot.size == 3
-
-
-@contextlib.contextmanager
-def no_descriptors() -> Iterator[None]:
-    """Not one more file can be opened in this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.ExitStack() as held:
-        spare = os.open("/dev/null", os.O_RDONLY)
-        held.callback(os.close, spare)
-        # the lowest number that is free decides
-        resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
-        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        while True:
-            try:
-                held.callback(os.close, os.open("/dev/null", os.O_RDONLY))
-            except OSError as error:
-                assert error.errno == errno.EMFILE
-                break
-        yield
 
 
 TALK = """

@@ -16,10 +16,15 @@ Rates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One point in time on both clocks. Rates use `monotonic_s` only: the wall clock may step."""
+    """One point in time on both clocks. Rates use `monotonic_s` only: the wall clock may step.
+
+    `set_s`: by how much the wall clock was set since the moment before. What was noted by it then is to be read as that
+    much later now. While the machine sleeps the wall clock goes on and the monotonic one does not: that is no step.
+    """
 
     wall_s: float
     monotonic_s: float
+    set_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -60,7 +60,8 @@ class Recorder:
                     last_s = tick.snapshot.at.monotonic_s
                     await asyncio.get_running_loop().run_in_executor(thread, self._add, tick)
         except (OSError, RecordingError) as error:
-            log.error("%s: the recording ends here: %s", self._path, error)  # noqa: TRY400 (one line, no traceback)
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            log.error("%s: the recording ends here: %s", self._path, reason)  # noqa: TRY400 (one line, no traceback)
         finally:
             hub.leave(wake.set)
 
