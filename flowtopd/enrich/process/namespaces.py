@@ -15,7 +15,6 @@ A namespace in which no process lives cannot be seen, although sockets may have 
 """
 
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ _DOORS: Final = 4
 _TABLE_BYTES: Final = 8 << 20
 _ADDRESSES_BYTES: Final = 1 << 20
 _ADDRESSES: Final = 65_536
-"""Of all namespaces together; what is beyond is nobody's."""
+"""Of all namespaces together. Where there are more none counts: nobody could tell which of them are there twice."""
 
 
 @dataclass(slots=True)
@@ -152,8 +151,9 @@ class Namespaces:
                 namespace.addresses_until_s = now + (REFRESH_S if young else ADDRESSES_S)
                 namespace.addresses = frozenset(self._addresses(netns, namespace))
         owners: dict[Address, int] = {}
-        for netns, namespace in self._others.items():
-            for address in itertools.islice(namespace.addresses, _ADDRESSES - len(owners)):
+        too_many = sum(len(namespace.addresses) for namespace in self._others.values()) > _ADDRESSES
+        for netns, namespace in () if too_many else self._others.items():
+            for address in namespace.addresses:
                 owners[address] = 0 if address in owners else netns
         if owners != self._owners:
             self._owners = owners
