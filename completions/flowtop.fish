@@ -118,5 +118,6 @@ complete -c flowtop -l speed -x -d 'of a recording: from 0.1 to 100 (default: 1)
 complete -c flowtop -s u -l update -d 'update the GeoIP databases through the daemon'
 complete -c flowtop -l socket -r -F -d 'the daemon\'s socket (default: $FLOWTOP_SOCKET, else /run/flowtop/flowtop.sock)'
 complete -c flowtop -l standalone -d 'run a private daemon for this viewer (needs root)'
+complete -c flowtop -l activate -d 'the same, and have the kernel track connections where no rule asks for it'
 complete -c flowtop -s v -l version -d 'show the version and exit'
 complete -c flowtop -s h -l help -d 'show this help and exit'

@@ -39,6 +39,7 @@ _STATUS_KEYS: Final = (
     "accounting",
     "timestamps",
     "events_lost",
+    "events",
     "resets",
     "tick_seconds",
     "viewers",

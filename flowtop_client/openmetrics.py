@@ -85,7 +85,7 @@ def _table(host: str, flows: Snapshot) -> Iterator[_Family]:
     yield gauge("table_entries", "Entries of the kernel's conntrack table.", status.flows)
     yield gauge("table_limit", "Most entries that the table may have (nf_conntrack_max).", status.max)
     yield gauge("accounting", "Whether the kernel counts bytes and packets of new flows.", int(status.accounting))
-    yield counter("events_lost", "How often the kernel dropped events of flows.", status.events_lost)
+    yield counter("events_lost", "Events of flows that came too fast to be looked at.", status.events_lost)
     yield counter("counter_resets", "Flows whose counters another program set back.", status.resets)
     yield gauge("tick_seconds", "What the last reading of the table took.", status.tick_seconds)
     yield gauge("viewers", "Viewers that are connected.", status.viewers)

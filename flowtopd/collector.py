@@ -25,10 +25,24 @@ from flowtopd.flows.table import FlowTable
 from flowtopd.netlink.ctnetlink import Batch, Decoder, dump_request
 from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import Block, NetlinkSocket
+from flowtopd.wire.messages import Events
 
 ATTEMPTS: Final = 3
 
-_AGAIN: Final = frozenset({errno.ENOBUFS, errno.EINTR, errno.EBUSY})
+STEP_S: Final = 0.5
+"""By how much the wall clock must be off to have been set. What it is slewed by is taken for a step when it adds up."""
+
+_AGAIN: Final = frozenset(
+    (
+        *(errno.ENOBUFS, errno.EINTR, errno.EBUSY),
+        *(errno.EBADF, errno.ENOTSOCK, errno.ECONNREFUSED),  # the socket was lost: the next attempt opens another
+    )
+)
+
+
+def since_boot() -> float:
+    """Seconds since this machine was started, those included in which it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Collector:
@@ -47,6 +61,7 @@ class Collector:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = since_boot,
     ) -> None:
         self._netlink = netlink
         self._read_kernel = read_kernel
@@ -54,6 +69,8 @@ class Collector:
         self._pipeline = pipeline
         self._monotonic = monotonic
         self._wall = wall
+        self._since_boot = since_boot
+        self._booted_s: float | None = None
         self._decoder = Decoder()
         self._table = FlowTable()
         self._expected = 0
@@ -67,14 +84,15 @@ class Collector:
         batch = self._dump()
         # room for some growth, so that the next dump seldom has to move its columns
         self._expected = batch.size + batch.size // 8 + 256
-        snapshot = self._table.apply(batch, Moment(self._wall(), self._monotonic()), mean_s)
-        lost, places = 0, None
+        snapshot = self._table.apply(batch, self._now(), mean_s)
+        lost, events, places = 0, Events.OFF, None
         if self._pipeline is not None:
             snapshot = self._pipeline.enrich(snapshot)
-            lost, places = self._pipeline.events_lost, self._pipeline.places
+            lost, events, places = self._pipeline.events_lost, self._pipeline.events, self._pipeline.places
         kernel = self._read_kernel(snapshot.size)
         moved = sample(snapshot)
-        return Tick(snapshot, kernel, self._monotonic() - started, lost, sample=moved, places=places)
+        took_s = self._monotonic() - started
+        return Tick(snapshot, kernel, took_s, lost, sample=moved, places=places, events=events)
 
     def rest(self) -> None:
         """Do nothing until the next tick: those who look have paused."""
@@ -87,6 +105,15 @@ class Collector:
             self._pipeline.forget()
         self._table.forget()
         self._netlink.close()
+
+    def _now(self) -> Moment:
+        """The time, and whether the wall clock was set: it is then another time at which this machine was started."""
+        wall_s, before_s = self._wall(), self._booted_s
+        self._booted_s = wall_s - self._since_boot()
+        set_s = 0.0 if before_s is None else self._booted_s - before_s
+        if abs(set_s) < STEP_S and before_s is not None:
+            self._booted_s, set_s = before_s, 0.0  # a clock that is slewed, or two that are not read at the same time
+        return Moment(wall_s, self._monotonic(), set_s)
 
     def _dump(self) -> Batch:
         for attempt in range(1, ATTEMPTS + 1):

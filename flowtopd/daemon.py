@@ -73,7 +73,7 @@ from flowtopd.system.own_directory import check_directory
 from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify
-from flowtopd.system.tracking import conntrack_exists, tracks
+from flowtopd.system.tracking import Tracking, conntrack_exists
 from flowtopd.ticker import Ticker
 from flowtopd.wire.recording import About, Recording
 
@@ -208,8 +208,10 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
         )
         for executor in (reader, thread, *((writer,) if recording else ())):
             executor.submit(int).result()
-        flowtables = Flowtables()
-        collector = Collector(netlink, lambda flows: _kernel_state(sysctls, flowtables, flows), reader, pipeline)
+        tracking, flowtables = Tracking(), Flowtables()
+        collector = Collector(
+            netlink, lambda flows: _kernel_state(sysctls, tracking, flowtables, flows), reader, pipeline
+        )
         ticker = Ticker(hub, collector, thread)
         beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]
         await _serve(server, sock, place, beside)
@@ -275,7 +277,7 @@ def make_pipeline(config: Config) -> Pipeline:
     return Pipeline(directory, Ledger(watcher, inbox), services.load(), closed=closed, endings=endings)
 
 
-def _kernel_state(sysctls: Sysctls, flowtables: Flowtables, flows: int) -> KernelState:
+def _kernel_state(sysctls: Sysctls, tracking: Tracking, flowtables: Flowtables, flows: int) -> KernelState:
     state = sysctls.read()
-    tracking = True if flows else tracks()
-    return KernelState(state.accounting, state.timestamps, sysctls.max(), tracking, flowtables.freeze())
+    tracks = True if flows else tracking.is_on()
+    return KernelState(state.accounting, state.timestamps, sysctls.max(), tracks, flowtables.freeze())

@@ -9,7 +9,7 @@ import sys
 from typing import Any, Final
 
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, VIEW_FIELDS, Field, Kind
-from flowtopd.wire.messages import View
+from flowtopd.wire.messages import Events, View
 
 _TYPES: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"type": ["string", "null"]},
@@ -37,6 +37,7 @@ def schema() -> dict[str, Any]:
         **dict.fromkeys(("flows", "matched", "events_lost", "resets", "viewers"), _COUNT),
         "max": {"type": ["integer", "null"]},
         **{name: {"type": "boolean"} for name in ("accounting", "timestamps")},
+        "events": {"enum": [*Events, None]},
         "tick_seconds": {"type": "number"},
     }
     totals = {

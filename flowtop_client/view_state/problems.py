@@ -6,7 +6,7 @@ from flowtop_client.humanize import clean, count, seconds
 from flowtop_client.view_state.misreading import misread
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtop_client.view_state.versions import older_side
-from flowtopd.wire.messages import Family, Right, Snapshot, Status, View, Whose
+from flowtopd.wire.messages import Events, Family, Right, Snapshot, Status, View, Whose
 
 RESET_SHOWN_S: Final = 60.0
 """How long a counter reset is mentioned."""
@@ -64,6 +64,8 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
             f"a tick takes {seconds(status.tick_seconds)}: updates every {seconds(status.pace)}"
             f" instead of {seconds(state.interval)}"
         )
+    if status.events is Events.OVERLOADED:
+        found.append("new flows come too fast to be followed one by one: short-lived ones may have no process")
     if state.reset_time is not None and snapshot.time - state.reset_time <= RESET_SHOWN_S:
         found.append("another program resets the counters: bytes go on from the last values seen")
     found += _stands_still(status)

@@ -74,6 +74,8 @@ class Background:
 
     def now(self, work: Callable[[], T]) -> T | None:
         """Have this done and wait for its result, but not for long; None where it failed or takes longer."""
+        if self._jobs.qsize() >= MOST_JOBS:
+            return None
         job = _Job(None, work)
         self._jobs.put(job)
         job.done.wait(PATIENCE_S)
@@ -94,7 +96,7 @@ class Background:
                 self._jobs.get_nowait()
 
     def close(self) -> None:
-        """End the thread after the job that runs; leave it behind where that takes too long."""
-        self.forget()
+        """End the thread after the jobs that wait; leave it behind where that takes too long."""
+        self._waiting.clear()
         self._jobs.put(None)
         self._thread.join(PATIENCE_S)

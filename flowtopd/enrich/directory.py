@@ -71,6 +71,7 @@ class Directory:
         self._classified = self._placed = 1
         self._look_from_s = self._refresh_from_s = self._clock()
         self._is_crowded = False
+        self._generation = 0
 
     @property
     def columns(self) -> Columns:
@@ -102,6 +103,11 @@ class Directory:
         """Rows of the table."""
         return self._table.size
 
+    @property
+    def records(self) -> int:
+        """How much is remembered: rows of the table, names, places and devices."""
+        return self._table.size + sum(len(each.values) for each in (self._names, self._places, self._devices))
+
     def is_host(self, addresses: Pairs) -> NDArray[np.bool_]:
         """Tell which addresses are this host's own. For any thread."""
         neighbourhood = self._neighbourhood
@@ -122,9 +128,13 @@ class Directory:
         if moved and self._clock() >= self._look_from_s:
             # without it nothing can be told of a flow; this look is short, the first one with names is not
             self._neighbourhood = self._background.now(self._lan.glance)
+            if self._neighbourhood is None:
+                self._look_from_s = self._clock() + LAN_S  # something hangs: no tick but this waits for it
         for kind, answer in self._background.take():
             if kind is _Job.PLACE and answer is not None:
-                self._table.put("place", *answer)
+                generation, rows, places = answer
+                if generation == self._generation:
+                    self._table.put("place", rows, places)
             elif kind is _Job.REFRESH and answer:
                 self._placed = 1
             elif kind is _Job.LOOK and answer is not None:
@@ -160,8 +170,10 @@ class Directory:
     def _write_devices(self) -> None:
         if self._neighbourhood is not None and (devices := self._neighbourhood.devices):
             rows = self._table.find(np.array(list(devices), np.uint64))
+            # only those that have flows: a large network has thousands of others
+            met = [device for row, device in zip(rows.tolist(), devices.values(), strict=True) if row]
             column = np.zeros(self._table.size, np.int32)
-            column[rows] = self._devices.ids(devices.values())
+            column[rows[rows > 0]] = self._devices.ids(met)
             self._table.put("device", np.arange(self._table.size, dtype=np.int32), column)
 
     def _write_names(self) -> None:
@@ -184,7 +196,8 @@ class Directory:
             end = min(self._placed + A_JOB, self._table.size)
             rows = np.arange(self._placed, end, dtype=np.int32)
             addresses = self._table.columns["address"][rows]
-            background.do(_Job.PLACE, partial(_look_up, self._databases, self._places, addresses, rows))
+            work = partial(_look_up, self._databases, self._places, addresses)
+            background.do(_Job.PLACE, partial(_labelled, self._generation, rows, work))
             self._placed = end
 
     def want_names(self, addresses: Iterable[Address]) -> None:
@@ -195,14 +208,19 @@ class Directory:
         """When names were looked up and quickly found: (n, 2), nanoseconds of Unix time."""
         return self._resolver.quick_lookups()
 
-    def compact(self, used: NDArray[np.bool_]) -> Ids | None:
+    def compact(self, used: NDArray[np.bool_], *, urgent: bool = False) -> Ids | None:
         """Drop the rows that are not used; return for each row where it is now.
 
-        None: places are on their way to the rows where they are. No others are asked for until that is done.
+        None: places are on their way to the rows where they are. No others are asked for until that is done. Where it
+        is `urgent`, because they do not come, they are not waited for.
         """
         self._is_crowded = self._background.has(_Job.PLACE)
         if self._is_crowded:
-            return None
+            if not urgent:
+                return None
+            # whoever hangs may go on some day, and adds places to what it knows
+            self._generation, self._places, self._placed = self._generation + 1, self._places.copy(), 1
+            self._is_crowded = False
         asked = np.arange(self._table.size) < self._placed
         mapping = self._table.compact(used)
         for name, records in (("name", self._names), ("place", self._places), ("device", self._devices)):
@@ -226,11 +244,15 @@ class Directory:
         self._background.close()
 
 
-def _look_up(places: Places, interned: Interned[Place], addresses: Pairs, ids: Ids) -> tuple[Ids, NDArray[np.int32]]:
+def _labelled(generation: int, rows: Ids, work: Callable[[], Ids]) -> tuple[int, Ids, Ids]:
+    return generation, rows, work()
+
+
+def _look_up(places: Places, interned: Interned[Place], addresses: Pairs) -> Ids:
     """In the background: the only thread that adds places."""
     found = places.places(addresses)
     known: dict[int, int] = {}  # equal places are one object, whose hash is not worth while making for each address
     for place in found:
         if id(place) not in known:
             known[id(place)] = interned.id(place)
-    return ids, np.fromiter((known[id(place)] for place in found), np.int32, len(found))
+    return np.fromiter((known[id(place)] for place in found), np.int32, len(found))

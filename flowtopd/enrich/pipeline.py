@@ -33,11 +33,14 @@ from flowtopd.flows.closed import ClosedFlows
 from flowtopd.flows.dimensions import Dimensions, Direction, Where
 from flowtopd.flows.names import TCP, UDP
 from flowtopd.flows.snapshot import Snapshot
+from flowtopd.wire.messages import Events
 
 DNS: Final = 53
 
 _POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "reply_dst_at", "local_at")
 _ROOM: Final = 16_384
+_RECORDS_A_FLOW: Final = 17
+"""At most: four addresses, each with a name, a place and a device, and a process."""
 
 
 class Pipeline:
@@ -69,13 +72,18 @@ class Pipeline:
 
     @property
     def events_lost(self) -> int:
-        """How often the kernel dropped events of new flows."""
+        """How many events of flows nobody has looked at."""
         return self._ledger.lost
 
     @property
     def places(self) -> tuple[str, ...] | None:
         """What the databases can tell of an address; None before they were asked."""
         return self._directory.known_of_places
+
+    @property
+    def events(self) -> Events:
+        """Whether there are events of flows."""
+        return self._ledger.events
 
     def want_names(self, addresses: Iterable[Address]) -> None:
         """Have these addresses resolved. For any thread; does not block."""
@@ -162,21 +170,29 @@ class Pipeline:
         draft.write("own", changed, own[changed])
 
     def _compact(self, *drafts: Draft) -> None:
-        """Drop the records that no flow points at any more, when they may be more than those in use."""
-        if self._directory.size + len(self._ledger.owners.values) < self._compact_at:
+        """Drop the records that no flow points at any more, when they are more than those in use.
+
+        After a storm they go, too: there are never more than twice those that the flows of now can have, and _ROOM.
+        """
+        flows = sum(draft.snapshot.size for draft in drafts)
+        limit = min(self._compact_at, 2 * _RECORDS_A_FLOW * flows + _ROOM)
+        if self._records() < limit:
             return
         used = np.zeros(self._directory.size, np.bool_)
         for draft in drafts:
             for at in _POINTERS:
                 used[draft[at]] = True
-        mapping = self._directory.compact(used)
+        mapping = self._directory.compact(used, urgent=self._records() >= 2 * limit)
         if mapping is None:
             return
         for draft in drafts:
             for at in _POINTERS:
                 draft.replace(at, mapping)
         self._ledger.compact(*drafts)
-        self._compact_at = 2 * (self._directory.size + len(self._ledger.owners.values)) + _ROOM
+        self._compact_at = 2 * self._records() + _ROOM
+
+    def _records(self) -> int:
+        return self._directory.records + len(self._ledger.owners.values)
 
     def rest(self) -> None:
         """Find nothing until the next snapshot: nobody looks just now."""

@@ -33,6 +33,13 @@ class Interned(Generic[T]):
         """Return the ids of these values."""
         return np.fromiter(map(self.id, values), np.int32)
 
+    def copy(self) -> "Interned[T]":
+        """The same values under the same ids, for whoever goes on without this one."""
+        made = Interned(self._values[0])
+        for value in self._values[1:]:
+            made.id(value)
+        return made
+
     def compact(self, used: NDArray[np.int32]) -> NDArray[np.int32]:
         """Drop the values whose ids are not used; return for each id what it is now, 0 where it is gone.
 

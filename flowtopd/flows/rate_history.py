@@ -29,7 +29,7 @@ Point = tuple[float, float | None, float | None]
 """Unix seconds, and the two rates in bytes a second; None where they are unknown."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Sample:
     at_s: float
     keys: NDArray[np.uint64]
@@ -60,6 +60,9 @@ class RateHistory:
 
     def add(self, snapshot: Snapshot) -> None:
         """Keep the rates of this tick, which is later than all before."""
+        if snapshot.at.set_s:  # as with `first_seen_s`: by the clock of now
+            for one in self._samples:
+                one.at_s += snapshot.at.set_s
         sample = _moved(snapshot)
         self._samples.append(sample)
         self._nbytes += sample.nbytes

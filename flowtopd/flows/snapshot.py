@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flowtopd.flows.dimensions import Dimensions
 from flowtopd.flows.index import KeyIndex
-from flowtopd.wire.messages import Replay
+from flowtopd.wire.messages import Events, Replay
 
 Columns = dict[str, NDArray[Any]]
 Rates = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -16,10 +16,15 @@ Rates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One point in time on both clocks. Rates use `monotonic_s` only: the wall clock may step."""
+    """One point in time on both clocks. Rates use `monotonic_s` only: the wall clock may step.
+
+    `set_s`: by how much the wall clock was set since the moment before. What was noted by it then is to be read as that
+    much later now. While the machine sleeps the wall clock goes on and the monotonic one does not: that is no step.
+    """
 
     wall_s: float
     monotonic_s: float
+    set_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +85,7 @@ class Tick:
     kernel: KernelState
     seconds: float
     events_lost: int = 0
-    """How often the kernel had to drop events of flows, since the daemon began."""
+    """Events of flows that nobody has looked at, since the daemon began."""
     replay: Replay | None = None
     """Where in a recording this is, if it is one."""
     jumps: int = 0
@@ -89,3 +94,5 @@ class Tick:
     """What all flows together moved."""
     places: tuple[str, ...] | None = None
     """What the databases of places can tell: `country`, `city`, `asn`. None where that is not known yet."""
+    events: Events | None = None
+    """Whether there are events of flows; None where that is not known."""

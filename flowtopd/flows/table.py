@@ -6,7 +6,8 @@
 
 Rules: a rate is made here and nowhere else, from two samples of the same flow. A counter that fell was set back
 by another program: it goes on from where it was (`base` += last value), so that neither bytes nor rates are ever
-negative. What is not counted stays unknown (`Has.COUNTERS` unset, rate NaN) and never becomes 0.
+negative. What is not counted stays unknown (`Has.COUNTERS` unset, rate NaN) and never becomes 0. When a flow was first
+seen is told by the wall clock of now: where that was set, it moves along.
 """
 
 from collections.abc import Collection
@@ -82,6 +83,8 @@ class FlowTable:
         """
         if _same_flows(raw, last.columns):
             columns = raw | {name: last.columns[name] for name in ("key", "loopback", "first_seen_s")}
+            if now.set_s:
+                columns["first_seen_s"] = columns["first_seen_s"] + now.set_s
             old = last.columns | {f"base_{name}": base for name, base in self._base.items()}
             return columns, last.index, old, None
         columns, index = _identified(raw)
@@ -90,7 +93,7 @@ class FlowTable:
         old = {name: last.columns[name][rows] for name in names}
         old |= {f"base_{name}": base[rows] for name, base in self._base.items()}
         known = (rows >= 0) & (columns["start_ns"] == old["start_ns"])
-        columns["first_seen_s"] = np.where(known, old["first_seen_s"], now.wall_s)
+        columns["first_seen_s"] = np.where(known, old["first_seen_s"] + now.set_s, now.wall_s)
         return columns, index, old, np.where(known, rows, -1)
 
     def _continue_counters(self, columns: Columns, old: Columns, known: Mask, counted: Mask) -> None:

@@ -28,6 +28,9 @@ MIN_GROUP: Final = 8
 MAX_LAYOUTS: Final = 256
 """Real tables show a dozen. Beyond this many the messages are hostile or broken, and are decoded one by one."""
 
+FORGET_AFTER: Final = 512
+"""Batches that may be decoded with as many layouts: those of now may be others than those of months ago."""
+
 
 FAMILY_MASK: Final = int(np.frombuffer(bytes((0xFF, 0, 0, 0)), np.uint32)[0])
 """The byte of nfgen_family in the first word of nfgenmsg."""
@@ -68,6 +71,7 @@ class Decoder:
     def __init__(self) -> None:
         self._layouts: dict[int, list[Layout]] = {}
         self._layout_count = 0
+        self._full_for = 0
         self._rare: dict[int, int] = {}
         self._columns: Columns = {}
         self._records = np.empty((0, RECORD_WORDS), np.uint32)
@@ -80,6 +84,9 @@ class Decoder:
 
     def begin(self, expected: int) -> None:
         """Begin a batch of about `expected` rows; more may come."""
+        self._full_for = self._full_for + 1 if self._layout_count >= MAX_LAYOUTS else 0
+        if self._full_for > FORGET_AFTER:
+            self._layouts, self._layout_count, self._full_for = {}, 0, 0
         self._columns = allocate(expected)
         self._guesses = iter(self._splits)
         self._splits = []
@@ -165,14 +172,15 @@ class Decoder:
         seen = self._rare[key] = self._rare.get(key, 0) + count
         if seen >= MIN_GROUP:
             del self._rare[key]
-            self._layouts[key] = []
+            if len(self._layouts) < MAX_LAYOUTS:
+                self._layouts[key] = []
         elif len(self._rare) > MAX_LAYOUTS:
             self._rare.clear()
 
     def _decode_group(self, words: Words, block: Any, offsets: Indices, key: int) -> None:
         """Decode messages of one length and family: by the layouts known, then by those learned from what is left."""
         length = key >> 32
-        known = self._layouts.setdefault(key, [])
+        known = self._layouts.get(key, [])
         matrix = gather(words, offsets >> 2, length)
         tried = 0
         while len(offsets):
@@ -181,6 +189,7 @@ class Decoder:
                     self._note_singles(offsets, length)
                     return
                 known.append(learn(block, int(offsets[0]), int(offsets[0]) + length))
+                self._layouts[key] = known
                 self._layout_count += 1
             layout = known[tried]
             tried += 1

@@ -10,6 +10,7 @@ the first. ENOBUFS, a short or cut read, and silence raise; the socket is then c
 because the rest of the old answer may still be in it.
 """
 
+import contextlib
 import os
 import random
 import socket
@@ -93,7 +94,8 @@ class NetlinkSocket:
     def close(self) -> None:
         """Close the socket; the next dump opens another."""
         if self._socket is not None:
-            self._socket.close()
+            with contextlib.suppress(OSError):  # the descriptor may have been lost
+                self._socket.close()
             self._socket = None
 
     def dump(self, make_request: Callable[[int], bytes]) -> Generator[Block, None, None]:

@@ -4,6 +4,7 @@ from typing import Final
 
 # linux/socket.h, linux/netlink.h
 SO_RCVBUFFORCE: Final = 33
+SO_MEMINFO: Final = 55
 AF_INET: Final = 2
 AF_INET6: Final = 10
 SOL_NETLINK: Final = 270
@@ -12,6 +13,7 @@ NETLINK_SOCK_DIAG: Final = 4
 NETLINK_NETFILTER: Final = 12
 
 NETLINK_ADD_MEMBERSHIP: Final = 1
+NETLINK_DROP_MEMBERSHIP: Final = 2
 
 NLMSG_ERROR: Final = 0x2
 NLMSG_DONE: Final = 0x3

@@ -105,10 +105,12 @@ def _start(snapshot: Snapshot, rows: Rows) -> list[Any]:
 
 def _duration(snapshot: Snapshot, rows: Rows) -> list[Any]:
     now, stops = snapshot.at.wall_s, snapshot.columns["stop_ns"][rows].tolist()
-    # a clock that was set back makes no negative durations
+    # where the clock was set back since a flow began, it lasts for as long as we have seen it, and never below 0
     return [
-        None if start is None else max(0.0, (stop / 1e9 if stop else now) - start)
-        for start, stop in zip(_start(snapshot, rows), stops, strict=True)
+        None if start is None else max(0.0, (stop / 1e9 if stop else now) - (start if start <= now else seen))
+        for start, stop, seen in zip(
+            _start(snapshot, rows), stops, snapshot.columns["first_seen_s"][rows].tolist(), strict=True
+        )
     ]
 
 

@@ -158,8 +158,11 @@ def _closed(snapshot: Snapshot, rows: Rows) -> Values:
 def _duration(snapshot: Snapshot, rows: Rows) -> Values:
     columns = snapshot.columns
     start, stop = columns["start_ns"][rows], columns["stop_ns"][rows]
-    until = np.where(stop > 0, stop * 1e-9, snapshot.at.wall_s)
-    return np.where(start > 0, np.maximum(until - start * 1e-9, 0.0), np.nan)
+    now = snapshot.at.wall_s
+    until = np.where(stop > 0, stop * 1e-9, now)
+    # as in query.rows
+    since = np.where(start * 1e-9 <= now, start * 1e-9, columns["first_seen_s"][rows])
+    return np.where(start > 0, np.maximum(until - since, 0.0), np.nan)
 
 
 def _timeout(snapshot: Snapshot, rows: Rows) -> Values:

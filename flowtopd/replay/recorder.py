@@ -60,7 +60,8 @@ class Recorder:
                     last_s = tick.snapshot.at.monotonic_s
                     await asyncio.get_running_loop().run_in_executor(thread, self._add, tick)
         except (OSError, RecordingError) as error:
-            log.error("%s: the recording ends here: %s", self._path, error)  # noqa: TRY400 (one line, no traceback)
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            log.error("%s: the recording ends here: %s", self._path, reason)  # noqa: TRY400 (one line, no traceback)
         finally:
             hub.leave(wake.set)
 
@@ -85,7 +86,7 @@ def sample_of(tick: Tick, at_s: float) -> Sample:
     columns = render_columns(snapshot, np.arange(snapshot.size), RECORDED_FIELD_NAMES)
     status: dict[str, Any] = {"max": kernel.max, "accounting": kernel.accounting, "timestamps": kernel.timestamps}
     status |= {"tracking": kernel.tracking, "flows": snapshot.size, "resets": snapshot.resets}
-    status |= {"events_lost": tick.events_lost, "tick_seconds": tick.seconds}
+    status |= {"events_lost": tick.events_lost, "tick_seconds": tick.seconds, "events": tick.events}
     return Sample(
         at_s=at_s,
         time=snapshot.at.wall_s,

@@ -6,6 +6,7 @@ from flowtopd.flows.history import sample as moved
 from flowtopd.flows.snapshot import KernelState, Tick
 from flowtopd.replay.snapshots import Snapshots
 from flowtopd.wire.errors import RecordingError
+from flowtopd.wire.messages import Events
 from flowtopd.wire.recording import Recording
 
 _UNKNOWN: Final = KernelState(accounting=True, timestamps=True, max=None, tracking=None)
@@ -40,7 +41,12 @@ class Reel:
                     seconds if type(seconds) is float else 0.0,
                     lost if type(lost) is int else 0,
                     sample=moved(snapshot),
+                    events=_events(status.get("events")),
                 )
+
+
+def _events(said: Any) -> Events | None:
+    return Events(said) if said in list(Events) else None
 
 
 def _kernel(status: dict[str, Any]) -> KernelState:

@@ -300,6 +300,7 @@ def _status(tick: Tick, page: Page, pace_s: float, viewers: int) -> Status:
         uncounted=page.uncounted,
         frozen=page.offloaded if tick.kernel.freezes else 0,
         places=tick.places,
+        events=tick.events,
     )
 
 

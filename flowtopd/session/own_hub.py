@@ -53,6 +53,7 @@ class OwnHub:
             kernel=replace(tick.kernel, max=None),
             seconds=self._hub.pace_s / 2,  # no longer than this, which everybody sees by how often ticks come
             events_lost=0,
+            events=None,  # a storm of others' flows is theirs
             sample=moved,
         )
         return Published(tick, Results(snapshot), newest.rates, tuple(self._history))

@@ -76,8 +76,9 @@ class RuntimeDir:
         lock = os.open(LOCK_NAME, flags, 0o600, dir_fd=self._directory)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+            with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, the message lacks the pid
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         except BlockingIOError:
             pid = os.pread(lock, 32, 0).strip()
             os.close(lock)
@@ -131,7 +132,8 @@ class RuntimeDir:
 
     def close(self) -> None:
         """Let another daemon have the directory."""
-        os.ftruncate(self._lock, 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock, 0)
         os.close(self._lock)
         os.close(self._directory)
 

@@ -8,16 +8,19 @@ Tracking starts only where a rule needs it. Two ways to find out, in this order:
    conntrack. There was one, or there was none. It needs CAP_NET_ADMIN; nothing leaves this machine.
 
 Rules: True and False are facts, None is "cannot be told"; nothing here raises OSError. It takes about 0.2 ms; ask
-when the table is empty, not every tick.
+when the table is empty, and through `Tracking`, which does so once in AGAIN_S: the second way makes an entry and events
+for every reader of the table.
 """
 
 import contextlib
 import errno
 import itertools
+import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +39,9 @@ _NF_INET_PRE_ROUTING: Final = 0
 _CONNTRACK_IN: Final = frozenset({b"ipv4_conntrack_in", b"ipv6_conntrack_in"})  # nf_conntrack_proto.c
 _FAMILIES: Final[dict[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
+AGAIN_S: Final = 5.0
+"""Between two questions."""
+
 _SILENCE_S: Final = 1.0
 _BUFFER: Final = 64 * 1024
 
@@ -50,6 +56,23 @@ def tracks() -> bool | None:
             if False in answers:
                 return False
     return None
+
+
+class Tracking:
+    """Remembers for a while what `tracks` said."""
+
+    def __init__(self, ask: Callable[[], bool | None] = tracks, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._answer: bool | None = None
+        self._until_s = -math.inf
+
+    def is_on(self) -> bool | None:
+        """As `tracks`, at most AGAIN_S old."""
+        now = self._clock()
+        if now >= self._until_s:
+            self._answer, self._until_s = self._ask(), now + AGAIN_S
+        return self._answer
 
 
 def conntrack_exists() -> bool:

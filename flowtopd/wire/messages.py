@@ -182,17 +182,28 @@ class Welcome:
     whose: Whose = Whose.ALL
 
 
+class Events(StrEnum):
+    """Whether the daemon hears of flows as they begin and end, beside reading the whole table."""
+
+    ON = "on"
+    OFF = "off"
+    """It cannot, or has no need to."""
+    OVERLOADED = "overloaded"
+    """They come faster than they can be read: it does without, until it is calmer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of the daemon and of the kernel's table.
 
     `flows`: entries in the table; `max`: its limit, None where it cannot be read; `matched`: rows of the query in all.
     For a viewer that is shown only its own flows, `flows` and `viewers` count those of its user, `max` is None,
-    `events_lost` and `resets` are 0, and `tick_seconds` is half of `pace`.
+    `events_lost` and `resets` are 0, `events` is None, and `tick_seconds` is half of `pace`.
     `accounting`, `timestamps`: the sysctls are on. `tracking`: whether the kernel tracks connections at all
-    in this namespace, None where that cannot be told. `resets`: how often a counter was set back by another
-    program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now, which is more
-    than the interval asked for when a dump takes more than half of it.
+    in this namespace, None where that cannot be told. `events_lost`: events of flows that nobody has looked at, since
+    the daemon began; `events`: whether there are any, None in a recording that does not say. `resets`: how often a
+    counter was set back by another program. `tick_seconds`: what the last tick took. `pace`: seconds between ticks now,
+    which is more than the interval asked for when a dump takes more than half of it.
 
     Of the flows that matched, `uncounted` have no counters: they began before accounting was on; `frozen` are offloaded
     past their counters, which stand still. `places`: what the GeoIP databases can tell, out of `country`, `city` and
@@ -213,6 +224,7 @@ class Status:
     uncounted: int = 0
     frozen: int = 0
     places: tuple[str, ...] | None = None
+    events: Events | None = None
 
 
 @dataclass(frozen=True, slots=True)

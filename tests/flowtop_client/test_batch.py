@@ -61,6 +61,7 @@ def test_json_is_the_contract_key_for_key_and_in_order(make_daemon: MakeDaemon) 
         "accounting",
         "timestamps",
         "events_lost",
+        "events",
         "resets",
         "tick_seconds",
         "viewers",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flowtopd.collector import ATTEMPTS, Collector
+from flowtopd.collector import ATTEMPTS, STEP_S, Collector
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.netlink import nlsocket
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
@@ -98,3 +98,71 @@ def test_after_forget_the_next_tick_has_no_rates(stack: contextlib.ExitStack) ->
     collecting.tick()
     collecting.forget()
     assert collecting.tick().snapshot.interval_s is None
+
+
+class Clocks:
+    """The three clocks of a machine."""
+
+    def __init__(self) -> None:
+        self.monotonic_s, self.boot_s, self.wall_s = 100.0, 150.0, 1_700_000_000.0
+
+    def run(self, seconds: float, *, asleep: float = 0.0, set_s: float = 0.0) -> None:
+        """Let time pass; the machine sleeps for a part of it, and somebody sets the clock."""
+        self.monotonic_s += seconds
+        self.boot_s += seconds + asleep
+        self.wall_s += seconds + asleep + set_s
+
+
+def ticking(stack: contextlib.ExitStack, clocks: Clocks, *dumps: tuple[bytes, ...]) -> Collector:
+    kernel = Kernel(*dumps)
+    stack.callback(kernel.close)
+    return Collector(
+        stack.enter_context(NetlinkSocket(kernel.open)),
+        lambda _flows: STATE,
+        stack.enter_context(ThreadPoolExecutor(1)),
+        monotonic=lambda: clocks.monotonic_s,
+        wall=lambda: clocks.wall_s,
+        since_boot=lambda: clocks.boot_s,
+    )
+
+
+def moved(count: int) -> bytes:
+    """A flow that has moved so many bytes."""
+    return bytes(tcp(1)).replace((700).to_bytes(8), count.to_bytes(8))
+
+
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0, 1e9])
+def test_a_clock_that_is_set_changes_no_rate_and_is_noticed_once(stack: contextlib.ExitStack, set_s: float) -> None:
+    clocks = Clocks()
+    collecting = ticking(stack, clocks, *((moved(1000 * (number + 1)), done()) for number in range(3)))
+    collecting.tick()
+    clocks.run(1, set_s=set_s)
+    second = collecting.tick().snapshot
+    assert (second.at.set_s, second.interval_s, second.columns["orig_rate"].tolist()) == (set_s, 1.0, [1000.0])
+    clocks.run(1)
+    third = collecting.tick().snapshot
+    assert (third.at.set_s, third.columns["orig_rate"].tolist()) == (0.0, [1000.0])
+    assert third.columns["first_seen_s"].tolist() == [third.at.wall_s - 2]
+
+
+def test_after_a_sleep_rates_are_those_of_the_time_awake(stack: contextlib.ExitStack) -> None:
+    """A flow does not move while the machine sleeps, and the wall clock has not been set."""
+    clocks = Clocks()
+    began_s = clocks.wall_s
+    collecting = ticking(stack, clocks, (moved(1000), done()), (moved(3000), done()))
+    collecting.tick()
+    clocks.run(2, asleep=30_000)
+    second = collecting.tick().snapshot
+    assert (second.at.set_s, second.interval_s, second.columns["orig_rate"].tolist()) == (0.0, 2.0, [1000.0])
+    assert second.columns["first_seen_s"].tolist() == [began_s]
+
+
+def test_a_clock_that_is_slewed_was_not_set_until_it_adds_up(stack: contextlib.ExitStack) -> None:
+    clocks = Clocks()
+    collecting = ticking(stack, clocks, *(WHOLE,) * 12)
+    steps = []
+    for _tick in range(12):
+        steps.append(collecting.tick().snapshot.at.set_s)
+        clocks.run(1, set_s=0.1)
+    assert sum(steps) == pytest.approx(1.0, abs=0.51)
+    assert max(steps) >= STEP_S

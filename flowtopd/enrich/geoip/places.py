@@ -124,6 +124,8 @@ class Places:
             if path not in self._looked or self._looked[path].stamp != stamp:
                 self._looked[path] = self._look(path, stamp)
         self._looked = {path: self._looked[path] for path in stamps}
+        asked = stamps.keys() | {*self._files, self._packaged}
+        self._said = {path: reason for path, reason in self._said.items() if path in asked}
         self._stamps, self._ready, self._gave_up = stamps, True, False
         before = (self._location, self._network)
         self._location = self._choose(listed, (Kind.CITY, Kind.COUNTRY), self._location) or self._last_resort()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from flowtopd.enrich.process.procfs import Pid
+from flowtopd.enrich.process.procfs import Pid, none_left
 
 _NO_LIMIT: Final = 1 << 30
 
@@ -44,7 +44,10 @@ class Search:
             self.look_within(pid, _NO_LIMIT)
 
     def look_within(self, pid: Pid, limit: int) -> int:
-        """Look at a process unless it has more descriptors than that; return how many were read."""
+        """Look at a process unless it has more descriptors than that; return how many were read.
+
+        Raises OSError where we have no descriptors left ourselves: then nothing is known of anybody.
+        """
         if pid in self._looked:
             return 0
         folder = f"{self._proc}/{pid}/fd"
@@ -56,7 +59,9 @@ class Search:
             self._read(pid, folder, descriptors)
         except (FileNotFoundError, ProcessLookupError):
             pass  # it has exited
-        except OSError:  # not for us to see; or no descriptors are left for the listing
+        except OSError as error:  # not for us to see
+            if none_left(error):
+                raise
             self.unreadable = True
         else:
             return len(descriptors)

@@ -6,12 +6,14 @@
 
 A program that runs for 50 ms is gone at the next tick; an event comes while it still waits for its first answer. What
 events miss, the next dump shows: so lost events are counted, never asked for again, and where new flows come faster
-than they can be looked for, some are passed over, and endings with them.
+than they can be looked for, some are passed over, and endings with them. Where that goes on for some seconds,
+`hearing` does without events for a while.
 
     BUSY_SHARE   of a core is what events may cost; after a burst the thread lets them gather for a while, so that the
                  next turn handles many at a time, up to EVENTS, and passes over what waits behind these
 
-The thread waits without a timer as long as nothing happens. `stop` ends it and closes what it had open.
+The thread waits without a timer as long as nothing happens and there are events to wait for. `stop` ends it and closes
+what it had open.
 """
 
 import contextlib
@@ -24,18 +26,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from flowtopd.enrich.process.attribution import Answers, Attributor
 from flowtopd.enrich.process.endings import Endings
+from flowtopd.enrich.process.hearing import Hearing
 from flowtopd.enrich.process.sockets import Port
 from flowtopd.flows.identity import flow_keys
 from flowtopd.netlink.ctnetlink import Decoder
 from flowtopd.netlink.datagrams import EVENTS, Subscription
 from flowtopd.netlink.nlmsg import MalformedMessage, Split
 from flowtopd.netlink.sock_diag import Columns
+from flowtopd.wire.messages import Events
 
 BUSY_SHARE: Final = 0.25
 BURST_S: Final = 0.1
@@ -45,8 +50,8 @@ AFTER_MISTAKE_S: Final = 1.0
 PATIENCE_S: Final = 2.0
 """How long `stop` waits for the thread."""
 
-_BLOCKS: Final = 64
-"""Blocks of events that are passed over in one go."""
+_MOST_JOBS: Final = 16
+"""Questions that wait: more come only where the thread hangs."""
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +109,7 @@ class Watcher:
         self._wall_ns = wall_ns
         self._attributor = attributor
         self._outbox = outbox
-        self._subscribe = subscribe
+        self._hearing = Hearing(subscribe, clock)
         self._clock = clock
         self._busy = busy
         self._endings = Endings() if endings is None else endings
@@ -112,18 +117,23 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._wake = -1
         self._stopping = False
-        self._lost_before = 0
-        self._subscription: Subscription | None = None
         self._decoder = Decoder()
         self._complaint = ""
-        self.passed_over = 0
-        """Events of flows that were not looked at, because too many came at once."""
 
     @property
     def lost(self) -> int:
-        """How often the kernel dropped events."""
-        subscription = self._subscription
-        return self._lost_before + (subscription.lost if subscription else 0)
+        """Events that nobody has looked at: the kernel dropped them, or they were passed over."""
+        return self._hearing.lost
+
+    @property
+    def passed_over(self) -> int:
+        """Events of flows that were not looked at, because too many came at once."""
+        return self._hearing.passed_over
+
+    @property
+    def events(self) -> Events:
+        """Whether there are events."""
+        return self._hearing.state
 
     @property
     def waiting(self) -> int:
@@ -142,12 +152,14 @@ class Watcher:
             self._complain(f"no processes: {error.strerror}")
             return
         self._stopping = False
-        try:
-            self._subscription = self._subscribe()
-        except OSError as error:
-            self._complain(f"no events of new flows: {error.strerror}")
+        self._hearing.begin()
         self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads for us: perhaps at the next tick
+            self._complain(f"no processes: {error}")
+            self._hearing.end()
+            self._clean_up()
 
     def stop(self) -> None:
         """End the thread and close what it had open. Questions that were not answered are dropped.
@@ -177,7 +189,7 @@ class Watcher:
         self._put(None)
 
     def _put(self, job: Columns | None) -> None:
-        if self._thread is not None and not self._stopping:
+        if self._thread is not None and not self._stopping and len(self._jobs) < _MOST_JOBS:
             self._jobs.append(job)
             os.eventfd_write(self._wake, 1)
 
@@ -189,16 +201,17 @@ class Watcher:
                 self._turn(budget)
         finally:
             self._attributor.close()
-            self._unsubscribe()
+            self._hearing.end()
 
     def _turn(self, budget: Budget) -> None:
         rest_s = budget.rest_s()
         ready = self._wait(rest_s)
         try:
             self._answer_questions()
-            if ready and self._subscription is not None:
+            self._hearing.look()
+            if ready and self._hearing.descriptor is not None:
                 began_s = self._busy()
-                self._handle_events(self._subscription, hurried=rest_s > 0)
+                self._handle_events(hurried=rest_s > 0)
                 budget.spend(self._busy() - began_s)
         except Exception as error:  # whatever it is, the next flows are to be named
             if repr(error) != self._complaint:
@@ -210,9 +223,10 @@ class Watcher:
         """Wait for a question or an event, or while resting for a question only; return whether to look for events."""
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        if self._subscription is not None and not rest_s:
-            poll.register(self._subscription.fileno(), select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(rest_s * 1000 if rest_s else None)}
+        events, wait_s = self._hearing.descriptor, rest_s or self._hearing.wait_s()
+        if events is not None and not rest_s:
+            poll.register(events, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(None if wait_s is None else wait_s * 1000)}
         if self._wake in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
@@ -226,26 +240,27 @@ class Watcher:
             elif (ports := self._attributor.listening()) is not None:
                 self._outbox(Listening(ports))
 
-    def _handle_events(self, subscription: Subscription, *, hurried: bool) -> None:
-        block, columns, ended = None, None, None
+    def _handle_events(self, *, hurried: bool) -> None:
+        handled, columns, endings = 0, None, None
         try:
-            block, new, ended = subscription.receive()
-            if len(new.offsets):
-                columns = self._decoded(block, new)
-            if hurried and len(new.offsets) + len(ended.offsets) == EVENTS:
-                self._endings.put(block, ended)  # before others are received into the same memory
-                ended = None
-                self._pass_over(subscription)
+            found = self._hearing.receive()
+            if found is not None:
+                block, new, ended = found
+                handled = len(new.offsets) + len(ended.offsets)
+                if len(new.offsets):
+                    columns = self._decoded(block, new)
+                endings = partial(self._endings.put, block, ended)
+                if hurried and handled == EVENTS:
+                    endings = endings()  # before others are received into the same memory
+                    self._hearing.pass_over()
         except MalformedMessage as error:
             self._complain(f"an event that makes no sense: {error}")
-        except OSError as error:
-            self._complain(f"no more events of new flows: {error.strerror}")
-            self._unsubscribe()
         if columns is not None:
             self._attribute(columns)
         # behind the answers: whoever has taken an ending finds what was found out at the beginning
-        if block is not None and ended is not None:
-            self._endings.put(block, ended)
+        if endings is not None:
+            endings()
+        self._hearing.note(handled)
 
     def _decoded(self, block: memoryview, new: Split) -> Columns:
         self._decoder.begin(len(new.offsets))
@@ -259,20 +274,6 @@ class Watcher:
         answers = self._attributor.attribute_early(columns)
         if len(answers.keys):
             self._outbox(answers)
-
-    def _pass_over(self, subscription: Subscription) -> None:
-        for _block in range(_BLOCKS):
-            _view, new, ended = subscription.receive()
-            count = len(new.offsets) + len(ended.offsets)
-            self.passed_over += count
-            if count < EVENTS:
-                return
-
-    def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self._lost_before += self._subscription.lost
-            self._subscription.close()
-            self._subscription = None
 
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:  # once, not for every event

@@ -31,6 +31,7 @@ COMMAND_LENGTH: Final = 1024
 
 _PROCESSES: Final = 2048
 _USERS: Final = 1024
+_USERS_A_PROCESS: Final = 64
 _USER_AGAIN_S: Final = 300.0
 _CLOCK_SET_S: Final = 2.0
 _TRIES: Final = 3
@@ -46,7 +47,7 @@ class _Process:
     name: str
     command: str | None
     place: Place
-    owners: dict[int | None, Owner] = field(default_factory=dict)
+    owners: dict[int | None, Owner] = field(default_factory=lambda: Recent(_USERS_A_PROCESS))
 
 
 class Identities:

@@ -27,6 +27,7 @@ from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.interned import Interned
 from flowtopd.flows.names import TCP
 from flowtopd.netlink.nlmsg import Indices
+from flowtopd.wire.messages import Events
 
 RETRY_S: Final = (0.5, 30.0)
 """Seconds until the second question, and the most between two."""
@@ -63,8 +64,13 @@ class Ledger:
 
     @property
     def lost(self) -> int:
-        """How often the kernel dropped events of new flows."""
+        """How many events of flows nobody has looked at."""
         return self._watcher.lost
+
+    @property
+    def events(self) -> Events:
+        """Whether there are events of flows."""
+        return self._watcher.events
 
     def settle(self, draft: Draft, *, moved: bool = False) -> bool:
         """Write what was found, and ask for what is open. Return whether other ports are listened on than before.

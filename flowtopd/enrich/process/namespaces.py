@@ -47,6 +47,8 @@ _NAMESPACES: Final = 1024
 _DOORS: Final = 4
 _TABLE_BYTES: Final = 8 << 20
 _ADDRESSES_BYTES: Final = 1 << 20
+_ADDRESSES: Final = 65_536
+"""Of all namespaces together. Where there are more none counts: nobody could tell which of them are there twice."""
 
 
 @dataclass(slots=True)
@@ -113,6 +115,8 @@ class Namespaces:
             self._all_from_s = now + _ALL_AGAIN_S
             for namespace in self._others.values():
                 namespace.doors.clear()
+                if now >= namespace.tables_until_s:
+                    namespace.tables = None  # nobody has asked for them lately
             self._sort_in(self._arrivals.listed)
         else:
             self._sort_in(recent)
@@ -147,7 +151,8 @@ class Namespaces:
                 namespace.addresses_until_s = now + (REFRESH_S if young else ADDRESSES_S)
                 namespace.addresses = frozenset(self._addresses(netns, namespace))
         owners: dict[Address, int] = {}
-        for netns, namespace in self._others.items():
+        too_many = sum(len(namespace.addresses) for namespace in self._others.values()) > _ADDRESSES
+        for netns, namespace in () if too_many else self._others.items():
             for address in namespace.addresses:
                 owners[address] = 0 if address in owners else netns
         if owners != self._owners:

@@ -1,9 +1,11 @@
 """What /proc says of processes, with as few system calls as it takes.
 
-Any process may exit between two calls: that is None here, never an exception. `proc` is where procfs is mounted.
+Any process may exit between two calls: that is None here, never an exception. That we have no descriptors left is one.
+`proc` is where procfs is mounted.
 """
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from typing import Final, NewType
@@ -33,11 +35,18 @@ def pids(proc: str) -> list[Pid]:
     return [Pid(int(name)) for name in os.listdir(proc) if name.isdecimal()]  # noqa: PTH208  names are all it takes
 
 
+def none_left(error: OSError) -> bool:
+    """Whether a file could not be opened because no descriptors are left: that says nothing about the file."""
+    return error.errno in {errno.EMFILE, errno.ENFILE}
+
+
 def stat(proc: str, pid: Pid) -> Stat | None:
-    """Read which process this is, None when there is no such process."""
+    """Read which process this is, None when there is no such process. Raises OSError where no descriptors are left."""
     try:
         line = read(f"{proc}/{pid}/stat", _STAT_BYTES)
-    except OSError:
+    except OSError as error:
+        if none_left(error):
+            raise
         return None
     # "PID (COMM) STATE PPID …": the name may hold anything, parentheses too
     head, _, tail = line.rpartition(b") ")

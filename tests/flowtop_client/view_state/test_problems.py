@@ -7,7 +7,7 @@ from flowtop_client.view_state.moves import complained, connected, heard, lost, 
 from flowtop_client.view_state.place import Crumb
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, how_to_update, notes, problems
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
-from flowtopd.wire.messages import Family, Replay, View, Whose
+from flowtopd.wire.messages import Events, Family, Replay, View, Whose
 from tests.flowtop_client.scripted_daemon import flow
 from tests.flowtop_client.states import answer, with_rows
 
@@ -33,6 +33,7 @@ def test_nothing_is_said_when_all_is_well() -> None:
         ({"flows": 0, "matched": 0, "tracking": False}, "no rule asks the kernel to track"),
         ({"pace": 4.2, "tick_seconds": 2.1}, "a tick takes 2.1 s: updates every 4.2 s instead of 1 s"),
         ({"flows": 951, "max": 1000}, "table 95 % full (951 of 1 000): raise net.netfilter.nf_conntrack_max"),
+        ({"events": Events.OVERLOADED}, "too fast to be followed one by one"),
     ],
 )
 def test_a_state_of_the_kernel_that_needs_attention_is_said(status: dict[str, Any], words: str) -> None:

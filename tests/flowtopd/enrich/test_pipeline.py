@@ -51,7 +51,11 @@ class Addresses:
         self._table.put("where", np.flatnonzero(is_here).astype(np.int32), Where.HOST)
         return False
 
-    def compact(self, used: Any) -> Any:
+    @property
+    def records(self) -> int:
+        return self.size
+
+    def compact(self, used: Any, **_urgent: bool) -> Any:
         return self._table.compact(used)
 
     def own_lookups(self) -> Any:

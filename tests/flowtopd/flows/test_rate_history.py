@@ -1,11 +1,12 @@
 """The ring of rates: compared with what was put in, and bounded."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowtopd.flows.rate_history import RateHistory
-from flowtopd.flows.snapshot import Snapshot
+from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.flows.table import FlowTable
 from tests.flowtopd.batches import Flow, batch, moment
 
@@ -85,3 +86,16 @@ def test_it_never_takes_more_than_its_budget_and_keeps_what_fits(moving: list[in
         sizes.append(16 * count if at else 0)
         assert history.nbytes == sum(sizes[len(sizes) - len(history) :]) <= budget
         assert len(history) == len(sizes) or sum(sizes[len(sizes) - len(history) - 1 :]) > budget
+
+
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_leaves_the_graph_whole(set_s: float) -> None:
+    table, history = FlowTable(), RateHistory()
+    for at in range(4):
+        steps = set_s if at >= 2 else 0.0
+        now = Moment(START + at + steps, float(at), set_s if at == 2 else 0.0)
+        last = table.apply(batch(MOVING.counted(at * 100, 0), at_s=float(at)), now)
+        history.add(last)
+    times = [at for at, _orig, _reply in history.of(last, 0)]
+    assert times == [START + set_s + at for at in range(4)]
+    assert [orig for _at, orig, _reply in history.of(last, 0)] == [None, 100.0, 100.0, 100.0]

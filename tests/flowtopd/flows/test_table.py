@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowtopd.flows.schema import COUNTERS, SCHEMA
-from flowtopd.flows.snapshot import Snapshot
+from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.flows.table import FlowTable
 from tests.flowtopd.batches import Flow, batch, moment, snapshot
 
@@ -230,3 +230,20 @@ def _previous(taken: Snapshot) -> list[int] | None:
 )
 def test_loopback_is_told_by_the_addresses(src: str, dst: str, loopback: bool) -> None:
     assert values(snapshot(Flow(src=src, dst=dst)), "loopback") == [loopback]
+
+
+@pytest.mark.parametrize("others", [(), (Flow(sport=7, ctid=7),)], ids=["the same flows", "others too"])
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0])
+def test_when_the_clock_is_set_flows_are_as_old_as_before_and_rates_are_the_same(
+    set_s: float, others: tuple[Flow, ...]
+) -> None:
+    table = FlowTable()
+    table.apply(batch(ONE.counted(0, 0), at_s=9.0), moment(9.0))
+    now = Moment(moment(10.0).wall_s + set_s, 10.0, set_s)
+    second = table.apply(batch(ONE.counted(500, 0), *others, at_s=10.0), now)
+    row = values(second, "ctid").index(ONE.ctid)
+    assert values(second, "orig_rate")[row] == 500.0
+    assert now.wall_s - values(second, "first_seen_s")[row] == 1.0
+    later = Moment(now.wall_s + 1, 11.0)
+    third = table.apply(batch(ONE.counted(500, 0), *others, at_s=11.0), later)
+    assert later.wall_s - values(third, "first_seen_s")[values(third, "ctid").index(ONE.ctid)] == 2.0

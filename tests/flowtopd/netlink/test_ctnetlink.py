@@ -94,6 +94,30 @@ def test_more_layouts_than_a_decoder_keeps_are_decoded_one_by_one(monkeypatch: p
     same_rows(decode(b"".join(entries)), entries)
 
 
+def test_however_many_kinds_of_messages_come_few_layouts_are_kept_and_later_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ctnetlink, "MAX_LAYOUTS", 4)
+    monkeypatch.setattr(ctnetlink, "FORGET_AFTER", 3)
+    decoder = Decoder()
+
+    def dump(length: int) -> None:
+        entries = [tcp(number, attr(60, bytes(length))) for number in range(2 * MIN_GROUP)]
+        same_rows(decode(b"".join(entries), decoder=decoder), entries)
+
+    for length in range(4, 400, 4):
+        dump(length)
+        few = b"".join(tcp(number, attr(61, bytes(length))) for number in range(MIN_GROUP - 1))
+        assert decode(few, decoder=decoder).size == MIN_GROUP - 1
+        assert len(decoder._layouts) <= 4
+        assert len(decoder._rare) <= 5
+    last = decoder._layouts.keys()
+    for _dump in range(5):
+        dump(400)
+    assert decoder._layouts.keys() != last
+    assert max(decoder._layouts) >> 32 >= 400, "the layout of now has been learned"
+
+
 def test_a_payload_that_looks_like_a_header_does_not_mislead() -> None:
     entries = [tcp(number, attr(8, SEQ.to_bytes(4, "little"))) for number in range(20)]
     entries.append(tcp(50, attr(77, tcp(51)), attr(78, tcp(52)[4:12])))

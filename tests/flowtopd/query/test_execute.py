@@ -192,9 +192,12 @@ def test_what_is_absent_is_null_not_zero() -> None:
     assert render(taken, np.array([0]), fields) == [[None] * len(fields)]
 
 
-def test_a_duration_is_never_negative_when_the_clock_was_set_back() -> None:
-    taken = snapshot(Flow(start_ns=1_800_000_000 * 10**9))
-    assert render(taken, np.array([0]), ("duration",)) == [[0.0]]
+def test_a_flow_from_before_the_clock_was_set_back_lasts_as_long_as_we_have_seen_it() -> None:
+    flow = Flow(start_ns=1_800_000_000 * 10**9)
+    first, second = snapshot(flow), snapshot(flow, before=(flow,))
+    assert render(first, np.array([0]), ("duration",)) == [[0.0]]
+    assert render(second, np.array([0]), ("duration",)) == [[1.0]]
+    assert SORT_KEYS["duration"](second, np.array([0])).tolist() == [1.0]
 
 
 def with_closed() -> Snapshot:

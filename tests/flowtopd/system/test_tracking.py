@@ -172,3 +172,12 @@ def test_without_cap_net_admin_it_cannot_be_told(host: Namespace) -> None:
 def test_no_loopback_cannot_be_told_by_datagram(host: Namespace) -> None:
     host.run(["ip", "link", "set", "lo", "down"])
     assert asked(host) in {None, False}, "the list of hooks does not need loopback"
+
+
+def test_the_kernel_is_asked_once_in_a_while() -> None:
+    asked = [False, True]
+    now_s = [0.0]
+    remembered = tracking.Tracking(lambda: asked.pop(0), lambda: now_s[0])
+    assert [remembered.is_on() for _tick in range(100)] == [False] * 100
+    now_s[0] += tracking.AGAIN_S
+    assert [remembered.is_on() for _tick in range(100)] == [True] * 100

@@ -29,6 +29,7 @@ from flowtopd.enrich.process.verdict import Verdicts
 from flowtopd.flows.dimensions import Attribution
 from flowtopd.netlink.datagrams import EVENTS, Subscription, open_all_flows, open_new_flows
 from flowtopd.netlink.sock_diag import Columns
+from testbed import conntrack
 from testbed.entries import mix
 from testbed.inject import inject
 from testbed.netns import Namespace, wait_until
@@ -434,5 +435,41 @@ def test_a_thread_that_hangs_is_left_behind_and_another_begins_when_it_has_ended
     thread.join()
     inbox.get()
     with running(made):
+        made.ask_listening()
+        assert isinstance(inbox.get(), Listening)
+
+
+class Slow(Seen):
+    """Takes its time over every flow, as with thousands of sockets to be asked for."""
+
+    def attribute_early(self, flows: Columns) -> Answers:
+        time.sleep(len(flows["key"]) / 20_000)
+        return super().attribute_early(flows)
+
+
+@pytest.mark.kernel
+def test_in_a_storm_it_does_without_events_and_afterwards_they_come_again(
+    namespace: Namespace, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of an event that was made: it was looked at, or it is counted as lost."""
+    for module in ("overload", "hearing"):
+        monkeypatch.setattr(f"flowtopd.enrich.process.{module}.WINDOW_S", 0.1)
+        monkeypatch.setattr(f"flowtopd.enrich.process.{module}.PAUSES_S", (0.5, 1.0))
+    monkeypatch.setattr("flowtopd.netlink.datagrams.EVENT_BUFFER", 1 << 19)
+    seen = Slow()
+    storm = list(mix(3000))
+    with namespace.entered(), running(Watcher(seen, inbox.put, busy=time.monotonic)) as made:
+        assert made.events == "on"
+        rounds = 0
+        while made.events == "on":
+            inject(namespace, storm)
+            conntrack.flush(namespace)
+            rounds += 1
+            assert rounds < 300
+        assert 0 < made.lost <= rounds * len(storm) - seen.flows
+        wait_until(lambda: str(made.events) == "on")
+        before = seen.flows
+        inject(namespace, storm[:5])
+        wait_until(lambda: seen.flows == before + 5)
         made.ask_listening()
         assert isinstance(inbox.get(), Listening)

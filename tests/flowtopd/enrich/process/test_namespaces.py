@@ -200,3 +200,9 @@ def test_a_host_without_other_namespaces_knows_none() -> None:
         namespaces = Namespaces(house.proc)
         assert ask(namespaces, V4, "1.1.1.1") == [0, 0]
         assert not namespaces._others
+
+
+def test_where_there_are_too_many_addresses_none_counts(container: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowtopd.enrich.process.namespaces._ADDRESSES", 1)
+    del container
+    assert ask(Namespaces(), V4, V6) == [0, 0]

@@ -8,6 +8,7 @@ import pytest
 from flowtopd.enrich.process import procfs
 from flowtopd.enrich.process.procfs import PROC, Pid
 from tests.flowtopd.enrich.process.agents import Agent
+from tests.flowtopd.enrich.process.no_descriptors import no_descriptors
 
 OURS = Pid(os.getpid())
 NOBODY = Pid(1 << 30)
@@ -67,3 +68,9 @@ def test_a_line_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     assert procfs.read_lines(str(file), 1 << 20) == b"one\ntwo\nthree\n"
     assert procfs.read_lines(str(file), 13) == b"one\ntwo\n"
     assert procfs.read_lines(str(file), 2) == b""
+
+
+def test_without_descriptors_nobody_is_taken_for_gone() -> None:
+    with no_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        procfs.stat(PROC, OURS)
+    assert procfs.stat(PROC, OURS) is not None
