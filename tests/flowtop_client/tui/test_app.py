@@ -806,3 +806,36 @@ async def _wait_in_vain() -> None:
 
 def test_rows_that_take_long_leave_their_places_to_be_seen() -> None:
     asyncio.run(_wait_in_vain())
+
+
+def test_a_terminal_without_a_cursor_gets_the_plain_table(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon(), TERM="dumb")
+    terminal.wait_for("192.0.2.2")
+    assert b"\x1b" not in terminal.raw
+
+
+def test_a_locale_without_unicode_gets_ascii_and_straight_columns(make_daemon: MakeDaemon, view: View) -> None:
+    flows = [flow(1, dst_name="例え.example.jp"), flow(2), flow(3, dst_name="a" * 50)]
+    terminal = view(make_daemon(flows), LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    terminal.wait_for("1-3 of 3")
+    assert terminal.text().isascii()
+    assert "????.example.jp" in terminal.text()
+    assert "> 1.83 MB/s  < 3.67 MB/s" in terminal.text()
+    lines = terminal.lines()
+    at = lines[3].index("RATEv") + len("RATEv")
+    assert [len(line) for line in lines[4:7]] == [at] * 3
+
+
+@pytest.mark.parametrize("key", ["\x1b[21~", "q"])
+def test_f10_quits_as_q_does(make_daemon: MakeDaemon, view: View, key: str) -> None:
+    terminal = view(make_daemon())
+    terminal.wait_for("1-3 of 3")
+    terminal.send(key)
+    assert terminal.wait_for_end() == (0, "")
+
+
+def test_f1_is_the_help(make_daemon: MakeDaemon, view: View) -> None:
+    terminal = view(make_daemon())
+    terminal.wait_for("1-3 of 3")
+    terminal.send("\x1bOP")
+    terminal.wait_for("Navigation")
