@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from flowtop_client.several import Member
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
@@ -119,15 +120,6 @@ class Down:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One of several hosts: what it is called, why it is gone (empty while it is there), what may be done there."""
-
-    name: str
-    trouble: str = ""
-    may: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Members:
     """How it stands with each of several hosts."""
 
@@ -164,6 +156,12 @@ def rejection(error: Error) -> Unavailable:
         case _:
             hint = ""
     return Unavailable(f"the daemon refused: {error.message}", hint)
+
+
+def named(host: str, error: Unavailable) -> Unavailable:
+    """The same, with the name of the host that it is about."""
+    begin = f"{host}: "
+    return error if error.what.startswith(begin) else Unavailable(begin + error.what, error.hint)
 
 
 def check_version(welcome: Welcome) -> None:

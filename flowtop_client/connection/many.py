@@ -6,8 +6,8 @@
     events() ──▶ Members             which hosts are gone, and why, whenever that changes
 
 Rules:
-- A merged snapshot has rows that answer one query. It waits for every host that is there, but for none that is later than
-  `LATE_S`: then it is made when one of the others tells something for the second time.
+- A merged snapshot has rows that answer one query. It waits for every host that is there, but for none that is later
+  than `LATE_S`: then it is made when one of the others tells something for the second time.
 - The rows of a host that is gone are gone: sums are those of what is known now. Down is told when all are gone.
 - With `whole`, no host may be missing: `open` fails where one does, and the first loss is a Down, for output that
   somebody counts with.
@@ -25,14 +25,14 @@ from flowtop_client.connection.link import (
     Connection,
     Down,
     Event,
-    Member,
     Members,
     Target,
     Unavailable,
     Up,
+    named,
 )
-from flowtop_client.connection.merging import Merged, merged, past, present, query_of_host
-from flowtop_client.host_names import HOST_FIELD, at_host, split
+from flowtop_client.connection.merging import merged, past, present, query_of_host
+from flowtop_client.several import HOST_FIELD, Member, Merged, at_host, split
 from flowtopd.wire.messages import Delete, Detail, Done, Error, Kill, Query, Seek, Snapshot
 
 LATE_S: Final = 0.5
@@ -63,13 +63,9 @@ class _Host:
     news: bool = False
     """Whether the last point of the history has not been told."""
 
-    def member(self, now: float) -> Member:
+    def member(self, *, silent: bool) -> Member:
         """How it stands with this host."""
-        return Member(self.name, self.trouble or (_NO_NEWS if self._is_silent(now) else ""), self.may)
-
-    def _is_silent(self, now: float) -> bool:
-        pace = self.answer.status.pace if self.answer else 1.0
-        return now - self.heard > max(_SILENT_S, _SILENT_PACES * pace)
+        return Member(self.name, self.trouble or (_NO_NEWS if silent else ""), self.may)
 
 
 class Many:
@@ -124,7 +120,7 @@ class Many:
             up = await host.connection.open()
         except Unavailable as error:
             host.trouble = _gone(host, error.what)
-            return Unavailable(_named(host, error.what), error.hint)
+            return named(host.name, error)
         host.may, host.heard = up.may, self._monotonic()
         return None
 
@@ -164,8 +160,8 @@ class Many:
         async with asyncio.TaskGroup() as tasks:
             following = [tasks.create_task(_follow(host, came)) for host in self._hosts]
             try:
-                for event in self._muster():
-                    yield event
+                for members in self._muster():
+                    yield members
                 while True:
                     for event in self._take(*await came.get()):
                         yield event
@@ -178,36 +174,41 @@ class Many:
     def _take(self, host: _Host, event: Event) -> Iterator[Event]:
         """Something came from a host."""
         host.heard = self._monotonic()
-        again = False
+        ahead = host.fresh
         match event:
             case Snapshot():
-                if (whole := _joined(host, event)) is None:
+                if not self._keep(host, event):
                     return
-                again = host.fresh
-                host.answer, host.fresh = whole, True
-                if whole.history:
-                    host.history, host.news = [*host.history, *whole.history][-1 if self._told_past else 0 :], True
-            case Up():
-                was_gone = not self._there()
-                host.trouble, host.may, host.history = "", event.may, []
-                if was_gone:
-                    yield self._up()
-            case Down():
-                yield from self._without(host, event)
-            case Detail():
-                flow = None if event.flow is None else {HOST_FIELD: host.name, **event.flow}
-                yield replace(event, id=at_host(event.id, host.name), flow=flow)
-            case Done():
-                yield replace(event, id=at_host(event.id, host.name), text=f"{host.name}: {event.text}")
+            case Up() | Down():
+                ahead = False
+                yield from self._with(host, event) if isinstance(event, Up) else self._without(host, event)
             case Error():
                 if event not in self._mistakes:
                     self._mistakes.add(event)
                     yield event
+                return
             case _:
+                yield from _of_flow(host, event)
                 return
         yield from self._muster()
-        if (snapshot := self._merged(again=again)) is not None:
+        if (snapshot := self._merged(again=ahead)) is not None:
             yield snapshot
+
+    def _keep(self, host: _Host, part: Snapshot) -> bool:
+        """Keep what a host has told; tell whether it is whole."""
+        if (answer := _joined(host, part)) is None:
+            return False
+        host.answer, host.fresh = answer, True
+        if answer.history:
+            host.history, host.news = [*host.history, *answer.history][-1 if self._told_past else 0 :], True
+        return True
+
+    def _with(self, host: _Host, event: Up) -> Iterator[Event]:
+        """A host is there."""
+        first = not self._there()
+        host.trouble, host.may, host.history = "", event.may, []
+        if first:
+            yield self._up()
 
     def _without(self, host: _Host, event: Down) -> Iterator[Event]:
         """A host is gone."""
@@ -215,15 +216,21 @@ class Many:
         host.answer = host.begun = None
         host.fresh, host.may = False, ()
         if self._whole or not self._there():
-            yield Down(_named(host, event.why), event.hint)
+            wrong = named(host.name, Unavailable(event.why, event.hint))
+            yield Down(wrong.what, wrong.hint, event.forever)
 
     def _muster(self) -> Iterator[Members]:
         """How it stands with all hosts, where that is news."""
         now = self._monotonic()
-        members = Members(tuple(host.member(now) for host in self._hosts))
+        members = Members(tuple(host.member(silent=self._is_silent(host, now)) for host in self._hosts))
         if members != self._members:
             self._members = members
             yield members
+
+    def _is_silent(self, host: _Host, now: float) -> bool:
+        """Whether it should have told something by now."""
+        pace = max(self._query.interval, host.answer.status.pace if host.answer else 0.0)
+        return not self._query.paused and now - host.heard > max(_SILENT_S, _SILENT_PACES * pace)
 
     def _merged(self, *, again: bool) -> Merged | None:
         """One snapshot of what is here, where it is time for it; `again`: a host is ahead of the others."""
@@ -270,6 +277,16 @@ class Many:
             await host.connection.close()
 
 
+def _of_flow(host: _Host, event: Event) -> Iterator[Event]:
+    """News of one flow, called as it is among those of several hosts."""
+    match event:
+        case Detail():
+            flow = None if event.flow is None else {HOST_FIELD: host.name, **event.flow}
+            yield replace(event, id=at_host(event.id, host.name), flow=flow)
+        case Done():
+            yield replace(event, id=at_host(event.id, host.name), text=f"{host.name}: {event.text}")
+
+
 async def _follow(host: _Host, came: asyncio.Queue[tuple[_Host, Event]]) -> None:
     async with aclosing(host.connection.events()) as events:
         async for event in events:
@@ -279,14 +296,14 @@ async def _follow(host: _Host, came: asyncio.Queue[tuple[_Host, Event]]) -> None
 def _joined(host: _Host, part: Snapshot) -> Snapshot | None:
     """The whole window, when its last part is here."""
     begun = host.begun
-    if begun is not None and (begun.tag, begun.seq, begun.offset + len(begun.rows)) == (part.tag, part.seq, part.offset):
+    if begun is not None and (begun.tag, begun.seq, begun.offset + len(begun.rows)) == (
+        part.tag,
+        part.seq,
+        part.offset,
+    ):
         part = replace(part, offset=begun.offset, rows=begun.rows + part.rows, history=begun.history)
     host.begun = part if part.more else None
     return None if part.more else part
-
-
-def _named(host: _Host, why: str) -> str:
-    return why if why.startswith(f"{host.name}: ") else f"{host.name}: {why}"
 
 
 def _gone(host: _Host, why: str, *, forever: bool = False) -> str:

@@ -16,11 +16,11 @@ Rules:
 import heapq
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from flowtop_client.host_names import HOST_FIELD
+from flowtop_client.several import HOST_FIELD, Merged
 from flowtopd.wire.fields import SORT_SUMS, VIEW_FIELDS
 from flowtopd.wire.messages import Query, Snapshot, Status, Totals
 
@@ -29,13 +29,6 @@ _HISTORY: Final = 600
 """Points of the line that are told at most."""
 
 Row = list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Merged(Snapshot):
-    """A snapshot of several hosts, with the state of each, by its name."""
-
-    hosts: tuple[tuple[str, Status], ...] = ()
 
 
 def _parts(sort: str) -> tuple[str, ...]:
@@ -140,7 +133,7 @@ def _totals(totals: Sequence[Totals]) -> Totals:
 
 
 def past(answers: Sequence[Snapshot], *, time: float, step_s: float) -> list[Any]:
-    """How the rates of the whole line have been, from the histories of all hosts, in steps of `step_s` before `time`."""
+    """How the rates of the whole line have been, by the histories of all hosts, in steps of `step_s` before `time`."""
     steps: dict[int, list[Any]] = {}
     for answer in answers:
         latest: dict[int, Any] = {}
@@ -157,5 +150,3 @@ def present(newest: Sequence[Sequence[Any]], *, time: float) -> list[Any]:
     if not newest:
         return []
     return [[time, _sum([point[1] for point in newest]), _sum([point[2] for point in newest])]]
-
-

@@ -1,8 +1,10 @@
 """What is wrong, in words, the most important first. Pure: a state and the time in, lines out."""
 
+from dataclasses import replace
 from typing import Final
 
 from flowtop_client.humanize import clean, count, seconds
+from flowtop_client.several import Merged
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtopd.wire.messages import Family, Snapshot
 
@@ -26,13 +28,24 @@ def silent_from(state: ViewState) -> float | None:
 
 def problems(state: ViewState, now: float) -> tuple[str, ...]:
     """Everything that is wrong at the time `now`, by importance; empty when all is well."""
-    found = [f"daemon gone: {clean(state.trouble)}: reconnecting…"] if state.trouble else []
+    found = []
+    if state.hosts:
+        found += [f"{host.name} {clean(host.trouble)}" for host in state.hosts if host.trouble]
+    elif state.trouble:
+        found.append(
+            f"daemon gone: {clean(state.trouble)}: {'start flowtop again' if state.forsaken else 'reconnecting…'}"
+        )
     silent = silent_from(state)
     if silent is not None and now >= silent:
         found.append(f"no news for {now - state.heard:.0f} s")
     if state.complaint:
         found.append(clean(state.complaint))
-    if state.snapshot is not None:
+    if isinstance(state.snapshot, Merged):
+        for name, status in state.snapshot.hosts:
+            said = _of_snapshot(replace(state, reset_time=None), replace(state.snapshot, status=status))
+            found += [f"{name}: {text}" for text in said]
+        found += _of_resets(state, state.snapshot)
+    elif state.snapshot is not None:
         found += _of_snapshot(state, state.snapshot)
     found += map(clean, state.warnings)
     return tuple(found)
@@ -52,13 +65,18 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
             f"a tick takes {seconds(status.tick_seconds)}: updates every {seconds(status.pace)}"
             f" instead of {seconds(state.interval)}"
         )
-    if state.reset_time is not None and snapshot.time - state.reset_time <= RESET_SHOWN_S:
-        found.append("another program resets the counters: bytes go on from the last values seen")
+    found += _of_resets(state, snapshot)
     if status.max and status.flows > status.max * _NEARLY_FULL:
         found.append(
             f"the table is {status.flows * 100 // status.max} % full: at nf_conntrack_max new connections are dropped"
         )
     return found
+
+
+def _of_resets(state: ViewState, snapshot: Snapshot) -> list[str]:
+    if state.reset_time is None or snapshot.time - state.reset_time > RESET_SHOWN_S:
+        return []
+    return ["another program resets the counters: bytes go on from the last values seen"]
 
 
 def empty_reason(state: ViewState) -> tuple[str, ...]:
