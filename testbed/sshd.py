@@ -4,8 +4,8 @@
         ssh = Ssh(tmp_path / "client", {"router": server})
         run(ssh.argv(["flowtop", "--host", "router", "--socket", f"{there}/flowtop.sock"]))
 
-`seen`: a directory, and where this sshd sees it: hosts of one test share a file system, and yet each has a daemon on the
-same path. Only root runs it: it logs in as any user of this machine by key, without PAM.
+`seen`: a directory, and where this sshd sees it: hosts of one test share a file system, and yet each has a daemon on
+the same path. Only root runs it: it logs in as any user of this machine by key, without PAM.
 """
 
 import os
@@ -57,7 +57,10 @@ class Sshd:
         config = [
             f"ListenAddress {self.address}:{PORT}",
             f"HostKey {self._directory}/host_key",
-            f"AuthorizedKeysFile {self._directory}/authorized_keys",
+            # read by root: a file would be read by the user who logs in, who may not look into this directory
+            "AuthorizedKeysFile none",
+            f"AuthorizedKeysCommand /bin/cat {self._directory}/authorized_keys",
+            "AuthorizedKeysCommandUser root",
             "StrictModes no",
             "UsePAM no",
             "PidFile none",
@@ -89,7 +92,17 @@ class Sshd:
         argv = [_SSHD, "-D", "-e", "-f", str(self._directory / "sshd_config")]
         if self._seen is not None:
             source, target = map(str, self._seen)
-            argv = ["unshare", "-m", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "-", source, target, *argv]
+            argv = [
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                'mount --bind "$1" "$2" && shift 2 && exec "$@"',
+                "-",
+                source,
+                target,
+                *argv,
+            ]
         with (self._directory / "sshd.log").open("ab") as log:
             self._process = self.namespace.popen(argv, stdout=log, stderr=log)
         wait_until(self._listens)
@@ -165,5 +178,3 @@ def ssh_processes(parent: int) -> list[int]:
         return [int(pid) for pid in children.read_text(encoding="ascii").split() if alive(int(pid))]
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-

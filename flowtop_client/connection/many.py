@@ -174,13 +174,13 @@ class Many:
     def _take(self, host: _Host, event: Event) -> Iterator[Event]:
         """Something came from a host."""
         host.heard = self._monotonic()
-        ahead = host.fresh
+        ahead = host.fresh or host.answer is None  # one that joins is shown at once
         match event:
             case Snapshot():
                 if not self._keep(host, event):
                     return
             case Up() | Down():
-                ahead = False
+                ahead = isinstance(event, Down)  # its rows go at once
                 yield from self._with(host, event) if isinstance(event, Up) else self._without(host, event)
             case Error():
                 if event not in self._mistakes:
@@ -235,7 +235,7 @@ class Many:
     def _merged(self, *, again: bool) -> Merged | None:
         """One snapshot of what is here, where it is time for it; `again`: a host is ahead of the others."""
         there = self._there()
-        if not any(host.fresh for host in there):
+        if not there or not (again or any(host.fresh for host in there)):
             return None
         tags = {host.answer.tag if host.answer else None for host in there}
         if len(tags) == 1:
@@ -308,4 +308,5 @@ def _joined(host: _Host, part: Snapshot) -> Snapshot | None:
 
 def _gone(host: _Host, why: str, *, forever: bool = False) -> str:
     """Why it is not here, without its name."""
-    return f"gone: {why.removeprefix(f'{host.name}: ')}: {'start flowtop again' if forever else 'reconnecting…'}"
+    why = why.removeprefix(f"{host.name}: ")
+    return f"gone: start flowtop again: {why}" if forever else f"gone: {why}: reconnecting…"

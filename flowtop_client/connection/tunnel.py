@@ -164,6 +164,8 @@ class Tunnel:
         deadline = time.monotonic() + _UNASKED_S
         while not self._path.is_socket():
             if ssh.poll() is not None:
+                if asking:
+                    self._show()
                 raise self._failure()
             if asking:
                 self._show()

@@ -32,8 +32,9 @@ def problems(state: ViewState, now: float) -> tuple[str, ...]:
     if state.hosts:
         found += [f"{host.name} {clean(host.trouble)}" for host in state.hosts if host.trouble]
     elif state.trouble:
+        why = clean(state.trouble)
         found.append(
-            f"daemon gone: {clean(state.trouble)}: {'start flowtop again' if state.forsaken else 'reconnecting…'}"
+            f"daemon gone: start flowtop again: {why}" if state.forsaken else f"daemon gone: {why}: reconnecting…"
         )
     silent = silent_from(state)
     if silent is not None and now >= silent:
