@@ -235,7 +235,7 @@ class Many:
     def _merged(self, *, again: bool) -> Merged | None:
         """One snapshot of what is here, where it is time for it; `again`: a host is ahead of the others."""
         there = self._there()
-        if not there or not (again or any(host.fresh for host in there)):
+        if not any(host.answer for host in there) or not (again or any(host.fresh for host in there)):
             return None
         tags = {host.answer.tag if host.answer else None for host in there}
         if len(tags) == 1:
