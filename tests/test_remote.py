@@ -83,8 +83,8 @@ def hosts(router: Router, tmp_path: Path) -> Iterator[Hosts]:
             directory.mkdir()
             inject(namespace, mix(FLOWS[name]))
             daemons[name] = stack.enter_context(Daemon(namespace, directory))
-            # as docs/remote.md recommends it: nothing but this is carried
-            options = ("AllowTcpForwarding no", "AllowStreamLocalForwarding local")
+            # as docs/remote.md recommends it
+            options = ("AllowTcpForwarding local", "AllowStreamLocalForwarding local")
             files = tmp_path / f"{name}-sshd"
             server = Sshd(namespace, files, address=address, seen=(directory, there), options=options)
             servers[name] = stack.enter_context(server)

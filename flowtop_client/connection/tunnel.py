@@ -218,7 +218,7 @@ class Tunnel:
                 user = self._host.user or "the user there"
                 return Unavailable(
                     f"{self.label}: no daemon answers on {self._socket} there",
-                    f"does flowtopd run, may {user} look (group flowtop), does sshd have AllowStreamLocalForwarding?",
+                    f"does flowtopd run, may {user} look (group flowtop), does sshd allow forwarding?",
                 )
             if not self.stands:
                 return self._failure()
