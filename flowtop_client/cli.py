@@ -28,10 +28,8 @@ from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
 from flowtop_client.connection import host as remote_host
-from flowtop_client.connection import remote
 from flowtop_client.connection.host import Host
 from flowtop_client.connection.link import Connection, Link, NoDaemon, Target, Unavailable, named
-from flowtop_client.connection.many import Many
 from flowtop_client.connection.private import PrivateDaemon, replaying
 from flowtop_client.humanize import clean
 from flowtop_client.preferences.files import usual_files
@@ -407,7 +405,7 @@ def _check_hosts(parser: _Parser, given: argparse.Namespace) -> None:
         return
     if given.standalone or given.replay:
         parser.error("--host shows the daemon of another host: --standalone, --replay and --demo have no meaning")
-    if given.socket and not remote.is_plain(given.socket):
+    if given.socket and not remote_host.is_plain(given.socket):
         parser.error("--host and --socket: PATH is an absolute one at the host, of letters, digits and ./_+=,-")
     places = [(host.destination, host.port) for host in hosts]
     for number, (host, place) in enumerate(zip(hosts, places, strict=True)):
@@ -476,6 +474,8 @@ async def _refusal(name: str, connection: Connection) -> Unavailable | None:
 def _link(targets: Targets, query: Query, *, whole: bool) -> Link:
     """A connection to one daemon, or to several as if they were one; `whole`: none of them may be missing."""
     if len(targets) > 1:
+        from flowtop_client.connection.many import Many  # noqa: PLC0415  # as below
+
         return Many(targets, query, whole=whole)
     ((_, target),) = targets
     return Connection(target, query)
@@ -580,6 +580,8 @@ async def _from_afar(options: Options, targets: Targets) -> int:
 def _show(options: Options) -> int:
     """Show what the system's daemon sees; for root without one, a private one's. Gives the exit status."""
     if options.hosts:
+        from flowtop_client.connection import remote  # noqa: PLC0415  # 5 ms that nobody else has to wait for
+
         # not $FLOWTOP_SOCKET: that one is here
         return remote.run(options.hosts, options.path or DEFAULT_SOCKET, lambda made: _from_afar(options, made))
     path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET

@@ -18,6 +18,8 @@ _SPEC: Final = re.compile(
 _PLAIN: Final = re.compile(r"[\w.%:+~=,^-]+")
 """What users and hosts are made of: no blanks, no quotes, nothing that a shell would read otherwise."""
 
+_PLAIN_PATH: Final = re.compile(r"/[\w./+=,-]*", re.ASCII)
+
 _LARGEST_PORT: Final = 65535
 
 
@@ -60,3 +62,8 @@ def labels(hosts: Sequence[Host]) -> tuple[str, ...]:
     """What each host is called on the screen: by its name, or as it was written where two would be called the same."""
     names = [host.name for host in hosts]
     return tuple(host.name if names.count(host.name) == 1 else host.spec for host in hosts)
+
+
+def is_plain(path: str) -> bool:
+    """Whether ssh's -L takes this path as it is: a colon ends one, and `%` and `${` stand for something else."""
+    return _PLAIN_PATH.fullmatch(path) is not None

@@ -7,7 +7,6 @@ SIGHUP end every ssh and remove it. Where we are killed, each ssh ends by itself
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from pathlib import Path
 from typing import Final, TypeVar
 
-from flowtop_client.connection.host import Host, labels
+from flowtop_client.connection.host import Host, is_plain, labels
 from flowtop_client.connection.tunnel import Tunnel
 
 T = TypeVar("T")
@@ -23,12 +22,6 @@ Ways = tuple[tuple[str, Tunnel], ...]
 """By what each host is called."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
-_PLAIN: Final = re.compile(r"[\w./+=,-]+", re.ASCII)
-
-
-def is_plain(path: str) -> bool:
-    """Whether ssh's -L takes this path as it is: a colon ends one, and `%` and `${` stand for something else."""
-    return path.startswith("/") and _PLAIN.fullmatch(path) is not None
 
 
 def _directory() -> Path:

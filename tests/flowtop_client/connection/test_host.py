@@ -1,6 +1,6 @@
 import pytest
 
-from flowtop_client.connection.host import Host, labels, parse
+from flowtop_client.connection.host import Host, is_plain, labels, parse
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,9 @@ def test_what_a_person_would_type_is_told() -> None:
 def test_hosts_are_called_by_their_names_where_these_tell_them_apart() -> None:
     hosts = [parse(spec) for spec in ("root@router", "alice@ap", "ap:2222")]
     assert labels(hosts) == ("router", "alice@ap", "ap:2222")
+
+
+@pytest.mark.parametrize("path", ["", "relative", "/a:b", "/a b", "/%h", "/${HOME}", "/a\\b", "/ä"])
+def test_paths_that_ssh_would_read_otherwise_are_none(path: str) -> None:
+    assert not is_plain(path)
+    assert is_plain("/run/flowtop/flowtop.sock")

@@ -34,6 +34,8 @@ def set_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetSsh:
     log = tmp_path / "ssh.log"
     program = tmp_path / "bin" / "ssh"
     program.parent.mkdir()
+    (tmp_path / "runtime").mkdir(exist_ok=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
     def set_script(script: str) -> Path:
