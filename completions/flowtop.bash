@@ -102,7 +102,7 @@ _flowtop() {
         --mean)
             reply='2 10 40'
             ;;
-        -t | --interval | --limit | --speed)
+        -t | --interval | --limit | --speed | -H | --host)
             reply=''
             ;;
         --view)
@@ -122,7 +122,7 @@ _flowtop() {
             mapfile -t COMPREPLY < <(compgen -f -- "$value")
             return
             ;;
-        *) reply='-4 --ipv4 -6 --ipv6 -T --tcp -U --udp -D --dccp -I --icmp -S --sctp --all --loopback -f --filter -n --no-dns -G --no-geoip -s --show-src -b --bits --closed --mean -t --interval --view --sort --theme --no-mouse --json --csv --text --format --once --exit-if --limit --record --replay --demo --speed -u --update --socket --standalone --activate -v --version -h --help' value=${words[-1]} ;;
+        *) reply='-4 --ipv4 -6 --ipv6 -T --tcp -U --udp -D --dccp -I --icmp -S --sctp --all --loopback -f --filter -n --no-dns -G --no-geoip -s --show-src -b --bits --closed --mean -t --interval --view --sort --theme --no-mouse --json --csv --text --format --once --exit-if --limit --record --replay --demo --speed -H --host -u --update --socket --standalone --activate -v --version -h --help' value=${words[-1]} ;;
     esac
     # what stands before a `:` stays as it is
     [[ $value == *:* && $COMP_WORDBREAKS == *:* ]] && kept=${value%:*}:

@@ -3,6 +3,8 @@
 Rules:
 - A window may come in parts; rows are written as they come, so that a hundred thousand flows need no memory here.
   Only the table waits for the last part: its columns are as wide as their longest text.
+- Of several hosts, the table and CSV have one snapshot of all, with a column that names the host; it is held in memory
+  until it is merged. JSON has an object a snapshot a host, each as it comes.
 - A recording ends the output with its last snapshot; one that is broken then says so.
 - With a condition nothing is written before a snapshot has rows that fit; then these, and that is the end.
 - `--once` waits for the first snapshot with rates. Without it, output goes on until the reader is gone or Ctrl-C.
@@ -12,6 +14,7 @@ Rules:
 - The table has no blanks inside its values. Into a pipe it has every column at full width; on a terminal it fits.
 """
 
+import asyncio
 import csv
 import json
 import unicodedata
@@ -25,7 +28,7 @@ from flowtop_client.columns.column import Align, Column, Row, Units, cells, need
 from flowtop_client.columns.fit import Placed, cut, fit, speaking
 from flowtop_client.columns.flows import flow_columns
 from flowtop_client.columns.groups import group_columns, whole_of
-from flowtop_client.connection.link import Connection, Down, Unavailable
+from flowtop_client.connection.link import Down, Link, Unavailable, named
 from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
@@ -81,10 +84,20 @@ class Writer(Protocol):
         """Write the rest."""
 
 
+class Out(Protocol):
+    """What is written to."""
+
+    def write(self, text: str, /) -> int:
+        """Write this, at the latest when it is flushed."""
+
+    def flush(self) -> None:
+        """Write what was not written yet."""
+
+
 class JsonWriter:
     """One object a line, with the keys and in the order of the documented contract."""
 
-    def __init__(self, out: TextIO, host: str) -> None:
+    def __init__(self, out: Out, host: str) -> None:
         self._out = out
         self._host = host
         self._dump = json.JSONEncoder(separators=(",", ":")).encode
@@ -212,16 +225,17 @@ def _line(placed: Iterable[Placed], texts: Row) -> str:
 
 
 def _columns(state: ViewState) -> tuple[Column, ...]:
+    hosts = bool(state.hosts)
     if state.view is View.FLOWS:
-        return flow_columns(source=state.source, names=state.names, geoip=state.geoip)
-    return group_columns(state.view, state.sort, names=state.names, geoip=state.geoip)
+        return flow_columns(source=state.source, names=state.names, geoip=state.geoip, hosts=hosts)
+    return group_columns(state.view, state.sort, names=state.names, geoip=state.geoip, hosts=hosts)
 
 
 def query_of(state: ViewState, form: Format, limit: int | None) -> Query:
     """What `state` asks for, as every row up to `limit` with the fields that `form` needs."""
     fields = VIEW_FIELDS[state.view]
     if form is Format.TEXT and state.view is View.FLOWS:
-        fields = needed_fields(_columns(state))
+        fields = needed_fields(_columns(replace(state, hosts=())))
     return replace(query_for(state), offset=0, limit=limit, fields=fields, history=False)
 
 
@@ -245,9 +259,9 @@ Mind = Callable[[Snapshot], None]
 
 
 async def run(
-    connection: Connection,
+    connection: Link,
     writer: Writer,
-    out: TextIO,
+    out: Out,
     *,
     once: bool,
     fits: Fits | None = None,
@@ -284,6 +298,50 @@ async def run(
     return False
 
 
+class Lines:
+    """Writes to `out` only when it is flushed: what several write at the same time stays in whole lines."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._parts: list[str] = []
+
+    def write(self, text: str) -> int:
+        """Keep this until the next flush."""
+        self._parts.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was kept."""
+        text, self._parts = "".join(self._parts), []
+        self._out.write(text)
+        self._out.flush()
+
+
+async def run_each(connections: Mapping[str, Link], out: TextIO, *, once: bool, fits: Fits | None = None) -> bool:
+    """Write what the open connections of several hosts deliver as JSON, a snapshot a line; else as `run`."""
+    found: list[str] = []
+
+    async def follow(host: str, connection: Link) -> None:
+        lines = Lines(out)
+        try:
+            if not await run(connection, JsonWriter(lines, host), lines, once=once, fits=fits):
+                return
+        except Unavailable as error:
+            raise named(host, error) from None
+        found.append(host)
+        for task in tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(follow(host, connection)) for host, connection in connections.items()]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return bool(found)
+
+
 def _write(writer: Writer, part: Snapshot, *, begins: bool) -> None:
     if begins:
         writer.begin(part)
@@ -292,7 +350,7 @@ def _write(writer: Writer, part: Snapshot, *, begins: bool) -> None:
         writer.end()
 
 
-async def snapshots(connection: Connection) -> AsyncGenerator[Snapshot, None]:
+async def snapshots(connection: Link) -> AsyncGenerator[Snapshot, None]:
     """The snapshots that come, part by part. Raises Refused and Unavailable."""
     async with aclosing(connection.events()) as events:
         async for event in events:

@@ -17,7 +17,6 @@ import errno
 import io
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,13 +28,16 @@ from flowtop_client import batch, condition, scrape, update
 from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.excerpt import excerpt
 from flowtop_client.columns.flows import flow_columns
-from flowtop_client.connection.link import Connection, NoDaemon, Unavailable, Up
+from flowtop_client.connection import host as remote_host
+from flowtop_client.connection.host import Host
+from flowtop_client.connection.link import Connection, Link, NoDaemon, Target, Unavailable, Up, named
 from flowtop_client.connection.private import COMMAND, PrivateDaemon, replaying
 from flowtop_client.humanize import clean
 from flowtop_client.preferences.files import usual_files
 from flowtop_client.preferences.order import order_of
 from flowtop_client.preferences.settings import Read, Settings
 from flowtop_client.recorder import Recorder
+from flowtop_client.several import Member
 from flowtop_client.view_state.filter_line import remembered
 from flowtop_client.view_state.place import VIEWS, Place
 from flowtop_client.view_state.problems import notes
@@ -51,7 +53,17 @@ from flowtop_client.view_state.versions import older_side
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
-from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MEANS_S, MIN_INTERVAL_S, MIN_SPEED, Family, Snapshot, View
+from flowtopd.wire.messages import (
+    MAX_INTERVAL_S,
+    MAX_SPEED,
+    MEANS_S,
+    MIN_INTERVAL_S,
+    MIN_SPEED,
+    Family,
+    Query,
+    Snapshot,
+    View,
+)
 from flowtopd.wire.recording_file import DEMO, open_recording
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
@@ -84,14 +96,21 @@ examples:
   flowtop --once --sort bytes --limit 10
   flowtop -f 'process firefox and not country DE'
   flowtop --view processes --once      which program has how much
+  flowtop -H alice@router              the daemon of another host, over ssh
 
 In the viewer, ? lists the keys.
 """
 
 
+Targets = Sequence[tuple[str, Target]]
+"""Where daemons are, by what their hosts are called; one without a name, where there are not several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line asks for. `form` None is the screen; `path` None is the default socket.
+
+    `hosts` are those whose daemons are meant; none: this one.
 
     `replay`: a recording to show, at `speed`; `record`: a file to record into.
     """
@@ -108,6 +127,7 @@ class Options:
     speed: float = 1.0
     record: Path | None = None
     exit_if: str = ""
+    hosts: tuple[Host, ...] = ()
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -174,6 +194,13 @@ def _marked(text: str, offset: int) -> tuple[str, str]:
     """A filter, or the part of it around a mistake, and a mark under the mistake."""
     start, part = excerpt(clean(text), offset, _EXCERPT, batch.text_width)
     return f"  {part}", f"  {' ' * batch.text_width(part[: offset - start])}^"
+
+
+def _host(text: str) -> Host:
+    try:
+        return remote_host.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _format(text: str) -> batch.Format:
@@ -276,9 +303,20 @@ def _add_output(parser: _Parser) -> None:
     )
     recordings.add_argument("--speed", type=_speed, metavar="N", help="of a recording: from 0.1 to 100 (default: 1)")
     other = parser.add_argument_group("other")
+    other.add_argument(
+        "-H",
+        "--host",
+        type=_host,
+        action="append",
+        default=[],
+        metavar="[USER@]HOST[:PORT]",
+        help="the daemon of another host, over ssh; several times: of all of them together",
+    )
     other.add_argument("-u", "--update", action="store_true", help="update the GeoIP databases through the daemon")
     other.add_argument(
-        "--socket", metavar="PATH", help=f"the daemon's socket (default: $FLOWTOP_SOCKET, else {DEFAULT_SOCKET})"
+        "--socket",
+        metavar="PATH",
+        help=f"the daemon's socket (default: $FLOWTOP_SOCKET, else {DEFAULT_SOCKET}); with --host, there",
     )
     other.add_argument("--standalone", action="store_true", help="run a private daemon for this viewer (needs root)")
     other.add_argument(
@@ -311,6 +349,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
     if not given.update and given.no_geoip and given.view in PLACE_VIEWS:
         parser.error(f"--no-geoip and --view {given.view}: nothing would be left")
     _check_output(parser, given)
+    _check_hosts(parser, given)
     form = given.form or (batch.Format.TEXT if given.once or given.exit_if or not terminal else None)
     # output for scripts is the same for everybody
     kept = settings() if form is None and not (given.record or given.update) else Read()
@@ -318,6 +357,9 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
         state = _state(given, kept.settings)
     except ValueError as error:
         parser.error(f"argument --sort: {error}")
+    hosts = tuple(given.host)
+    if len(hosts) > 1:
+        state = replace(state, hosts=tuple(Member(label) for label in remote_host.labels(hosts)))
     return Options(
         replace(state, warnings=kept.warnings),
         form,
@@ -331,6 +373,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
         given.speed or 1.0,
         given.record,
         given.exit_if,
+        hosts,
         kept.settings.keys,
     )
 
@@ -379,22 +422,47 @@ def _check_output(parser: _Parser, given: argparse.Namespace) -> None:
             parser.error(f"argument --exit-if: {str(error)!r} is no field of {view}")
 
 
-async def _serve(options: Options, target: str | socket.socket) -> int:
+def _check_hosts(parser: _Parser, given: argparse.Namespace) -> None:
+    """Leave with a usage error where --host does not go together with something else."""
+    hosts: list[Host] = given.host
+    if not hosts:
+        return
+    if given.standalone or given.replay:
+        parser.error("--host shows the daemon of another host: --standalone, --replay and --demo have no meaning")
+    if given.socket and not remote_host.is_plain(given.socket):
+        parser.error("--host and --socket: PATH is an absolute one at the host, of letters, digits and ./_+=,-")
+    places = [(host.destination, host.port) for host in hosts]
+    for number, (host, place) in enumerate(zip(hosts, places, strict=True)):
+        if place in places[:number]:
+            parser.error(f"--host {host.spec}: it is there twice")
+    if len(hosts) > 1:
+        for wrong, what in ((given.record, "--record"), (given.update, "--update")):
+            if wrong:
+                parser.error(f"{what} and several --host: it is for one host at a time")
+        if given.form is batch.Format.OPENMETRICS:
+            parser.error("--format openmetrics and several --host: metrics are those of one host")
+
+
+async def _serve(options: Options, targets: Targets) -> int:
     """Open the connection and show what comes; return the exit status. Raises Unavailable and OSError."""
+    (_, first), *others = targets
     if options.record is not None:
-        await _record(options, options.record, target)
+        await _record(options, options.record, first)
         return 0
     if options.form is None:
-        await _on_screen(options, target)
+        await _on_screen(options, targets)
         return 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # `→` and names in a locale that cannot write them
     if options.form is batch.Format.OPENMETRICS:
-        await _metrics(options, target)
+        await _metrics(options, first)
         return 0
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     state, fits = _conditional(options)
-    connection = Connection(target, batch.query_of(state, options.form, options.limit))
+    query = batch.query_of(state, options.form, options.limit)
+    if others and options.form is batch.Format.JSON:
+        return FITS if await _json_of_each(options, targets, query, fits) else 0
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    connection = _link(targets, query, whole=True)
     up = await connection.open()
     older = older_side(up.server)
     mind = _noting(options, up, older) if fits is None else lambda _part: None
@@ -423,6 +491,39 @@ def _noting(options: Options, up: Up, older: str) -> Callable[[Snapshot], None]:
     return mind
 
 
+async def _json_of_each(options: Options, targets: Targets, query: Query, fits: batch.Fits | None) -> bool:
+    """Write the snapshots of several hosts, each as it comes; tell whether rows that fit were found."""
+    connections = {name: Connection(target, query) for name, target in targets}
+    try:
+        wrong = await asyncio.gather(*(_refusal(name, each) for name, each in connections.items()))
+        for error in wrong:
+            if error is not None:
+                raise error
+        return await batch.run_each(connections, sys.stdout, once=options.once, fits=fits)
+    finally:
+        for each in connections.values():
+            await each.close()
+
+
+async def _refusal(name: str, connection: Connection) -> Unavailable | None:
+    """Open a connection to one of several hosts; why it is none."""
+    try:
+        await connection.open()
+    except Unavailable as error:
+        return named(name, error)
+    return None
+
+
+def _link(targets: Targets, query: Query, *, whole: bool) -> Link:
+    """A connection to one daemon, or to several as if they were one; `whole`: none of them may be missing."""
+    if len(targets) > 1:
+        from flowtop_client.connection.many import Many  # noqa: PLC0415  # as below
+
+        return Many(targets, query, whole=whole)
+    ((_, target),) = targets
+    return Connection(target, query)
+
+
 def _conditional(options: Options) -> tuple[ViewState, batch.Fits | None]:
     """What to ask for, and which of its rows fit: of flows the daemon tells, of groups we do."""
     state = options.state
@@ -435,7 +536,7 @@ def _conditional(options: Options) -> tuple[ViewState, batch.Fits | None]:
     return state, lambda row: condition.fits(node, row, state.view)
 
 
-async def _metrics(options: Options, target: str | socket.socket) -> None:
+async def _metrics(options: Options, target: Target) -> None:
     connection = Connection(target, scrape.first_query(options.state))
     up = await connection.open()
     try:
@@ -444,7 +545,7 @@ async def _metrics(options: Options, target: str | socket.socket) -> None:
         await connection.close()
 
 
-async def _record(options: Options, path: Path, target: str | socket.socket) -> None:
+async def _record(options: Options, path: Path, target: Target) -> None:
     """Record until Ctrl-C, then say how much it was."""
     recorder = Recorder(path, options.state)
     try:
@@ -455,11 +556,11 @@ async def _record(options: Options, path: Path, target: str | socket.socket) -> 
             print(f"flowtop: {path}: {what}, {done.size_bytes} bytes", file=sys.stderr)
 
 
-async def _on_screen(options: Options, target: str | socket.socket) -> None:
+async def _on_screen(options: Options, targets: Targets) -> None:
     lines, state, files = shutil.get_terminal_size().lines, options.state, usual_files(os.environ)
     history = remembered(files.history(), state.filter)
     state = replace(state, page=lines, fields=needed_fields(flow_columns(source=True)), history=history)
-    connection = Connection(target, query_for(state))
+    connection = _link(targets, query_for(state), whole=False)
     up = await connection.open()
     try:
         # 0.1 s and 8 MB, which batch output never needs; and the daemon makes the first snapshot meanwhile
@@ -503,7 +604,7 @@ def _with_private(options: Options, make: Callable[[], PrivateDaemon]) -> int:
         raise Unavailable(f"cannot start a private daemon: {error}") from None
     lost, status = None, 0
     try:
-        status = asyncio.run(_serve(options, daemon.viewer))
+        status = asyncio.run(_serve(options, [("", daemon.viewer)]))
     except Unavailable as error:
         lost = error
     finally:
@@ -513,8 +614,20 @@ def _with_private(options: Options, make: Callable[[], PrivateDaemon]) -> int:
     return status
 
 
+async def _from_afar(options: Options, targets: Targets) -> int:
+    """Show what the daemons of other hosts see, or have one updated. Raises Unavailable and OSError."""
+    if options.update:
+        return 0 if await update.run(targets[0][1], sys.stdout, sys.stderr) else FAILED
+    return await _serve(options, targets)
+
+
 def _show(options: Options) -> int:
     """Show what the system's daemon sees; for root without one, a private one's. Gives the exit status."""
+    if options.hosts:
+        from flowtop_client.connection import remote  # noqa: PLC0415  # 5 ms that nobody else has to wait for
+
+        # not $FLOWTOP_SOCKET: that one is here
+        return remote.run(options.hosts, options.path or DEFAULT_SOCKET, lambda made: _from_afar(options, made))
     path = options.path or os.environ.get("FLOWTOP_SOCKET") or DEFAULT_SOCKET
     if options.update:
         return 0 if asyncio.run(update.run(path, sys.stdout, sys.stderr)) else FAILED
@@ -523,7 +636,7 @@ def _show(options: Options) -> int:
     if options.standalone:
         return _privately(options)
     try:
-        return asyncio.run(_serve(options, path))
+        return asyncio.run(_serve(options, [("", path)]))
     except NoDaemon:
         if path != DEFAULT_SOCKET or os.geteuid() != 0:
             raise

@@ -21,7 +21,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from flowtop_client.connection.link import Connection, Down, Unavailable
+from flowtop_client.connection.link import Connection, Down, Target, Unavailable
 from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import RecordingError
@@ -70,7 +70,7 @@ class Recorder:
         self._began_s: float | None = None
         self.recorded = Recorded()
 
-    async def run(self, target: str | socket, *, once: bool = False) -> None:
+    async def run(self, target: Target, *, once: bool = False) -> None:
         """Record until cancelled; with `once`, until there is a sample with rates.
 
         Raises Unavailable where there is no daemon, where it refuses, and where the file cannot be written.
@@ -128,7 +128,7 @@ class Recordings:
 
     def __init__(
         self,
-        target: str | socket,
+        target: Target | None,
         tasks: asyncio.TaskGroup,
         directory: Path,
         *,
@@ -148,6 +148,8 @@ class Recordings:
 
     def start(self, state: ViewState, ended: Ended) -> Path:
         """Begin one of what this state shows; gives its file. Raises Unavailable."""
+        if self._target is None:
+            raise Unavailable("a recording is of one host: `flowtop --host HOST --record FILE` makes one")
         if isinstance(self._target, socket):
             raise Unavailable("a private daemon serves this viewer alone: nothing can record from it")
         path = self._directory / time.strftime("flowtop-%Y%m%d-%H%M%S.flowtop", time.localtime(self._wall()))
@@ -160,7 +162,7 @@ class Recordings:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, target: str, recorder: Recorder, ended: Ended) -> None:
+    async def _run(self, target: Target, recorder: Recorder, ended: Ended) -> None:
         why = ""
         try:
             await recorder.run(target)

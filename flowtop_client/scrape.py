@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from flowtop_client.batch import snapshots
-from flowtop_client.connection.link import Connection, Unavailable
+from flowtop_client.connection.link import Link, Unavailable
 from flowtop_client.openmetrics import BREAKDOWNS, Group, openmetrics
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.fields import VIEW_FIELDS
@@ -24,7 +24,7 @@ def first_query(state: ViewState) -> Query:
     return replace(query, history=False, closed=False)
 
 
-async def run(connection: Connection, state: ViewState, out: TextIO, *, host: str, once: bool) -> None:
+async def run(connection: Link, state: ViewState, out: TextIO, *, host: str, once: bool) -> None:
     """Write the metrics of every tick, or of the first one that has rates.
 
     Raises Refused, Unavailable, and OSError when nobody reads. `connection` has been opened with `first_query`.

@@ -9,23 +9,24 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TextIO
 
-from flowtop_client.connection.link import Connection, Down, NoDaemon, Unavailable, rejection
+from flowtop_client.connection.link import Connection, Down, NoDaemon, Target, Unavailable, rejection
 from flowtop_client.humanize import clean
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.messages import Error, Progress, Update
 
 
-async def run(path: str, out: TextIO, err: TextIO) -> bool:
-    """Ask the daemon that listens on `path`; return whether the update went well.
+async def run(target: Target, out: TextIO, err: TextIO) -> bool:
+    """Ask the daemon there; return whether the update went well.
 
     Raises Unavailable when there is no daemon, it refuses or is lost, OSError when nobody reads.
     """
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # `█` in a locale that cannot write it
     display = Display()
-    connection = Connection(path, Update())
+    connection = Connection(target, Update())
     try:
         await connection.open()
+        path = target if isinstance(target, str) else ""
         return await _follow(connection, path, display, out, err)
     except NoDaemon as error:
         raise Unavailable(error.what, "`sudo flowtopd --update` does it without one") from None

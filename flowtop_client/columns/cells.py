@@ -4,8 +4,11 @@ Rules: what is not known says so. A device without a name is called as Wireshark
 MAC address, or by its address.
 """
 
+from typing import Final
+
 from flowtop_client.columns.column import Align, Cell, Column, Cut, Row, Units
 from flowtop_client.humanize import UNKNOWN, amount, clean, rate
+from flowtop_client.several import HOST_FIELD
 
 
 def text(_units: Units, values: Row) -> str:
@@ -47,6 +50,10 @@ def summed(_units: Units, values: Row) -> str:
 def summed_rate(units: Units, values: Row) -> str:
     """A rate in both directions."""
     return rate(known_sum(values), bits=units.bits)
+
+
+HOST: Final = Column(HOST_FIELD, "HOST", (HOST_FIELD,), "", text, 6, 16, 97, cut=Cut.MIDDLE)
+"""Which of several hosts a row is of."""
 
 
 def number_column(title: str, fields: tuple[str, ...], sort: str, cell: Cell, keep: int) -> Column:

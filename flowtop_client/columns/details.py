@@ -16,6 +16,7 @@ from flowtop_client.columns.cells import device, network
 from flowtop_client.columns.column import Units
 from flowtop_client.columns.flows import GUESSED
 from flowtop_client.humanize import UNKNOWN, amount, clean, count, duration, endpoint, rate_with_unit
+from flowtop_client.several import HOST_FIELD
 from flowtopd.wire.messages import Detail
 
 Known = Mapping[str, Any]
@@ -150,6 +151,7 @@ def _connection(flow: Known, zone: tzinfo | None) -> Pairs:
     named = f"{service}{GUESSED if by == 'lower' else ''}, port {flow.get('service_port')} ({_BY.get(str(by), by)})"
     icmp = [flow.get(f"icmp_{part}") for part in ("type", "code", "id")]
     return _pairs(
+        ("host", flow.get(HOST_FIELD)),
         ("protocol", f"{flow.get('proto') or UNKNOWN} over {flow.get('family') or UNKNOWN}"),
         ("state", flow.get("state")),
         ("status", " ".join(flow.get("status") or ())),

@@ -17,7 +17,7 @@ arrows already mean something else and some locales have none.
 
 from typing import Final
 
-from flowtop_client.columns.cells import device, network, number_column, shy_column, summed, summed_rate, text
+from flowtop_client.columns.cells import HOST, device, network, number_column, shy_column, summed, summed_rate, text
 from flowtop_client.columns.column import Align, Column, Cut, Row, Units
 from flowtop_client.humanize import UNKNOWN, clean, duration
 
@@ -145,8 +145,10 @@ def _place(prefix: str, side: str, keep: tuple[int, int, int, int]) -> tuple[Col
     )
 
 
-def flow_columns(*, source: bool = False, names: bool = True, geoip: bool = True) -> tuple[Column, ...]:
-    """The columns of the flows view in their order, with or without the source side, names and places.
+def flow_columns(
+    *, source: bool = False, names: bool = True, geoip: bool = True, hosts: bool = False
+) -> tuple[Column, ...]:
+    """The columns of the flows view in their order, with or without the source side, names, places, and the host.
 
     What is switched off is not read: it is gone from the screen at once, although the rows that are here still have it.
     """
@@ -156,4 +158,4 @@ def flow_columns(*, source: bool = False, names: bool = True, geoip: bool = True
         from_where += _place("s", "src", (41, 16, 34, 11)) if geoip else ()
     to_where = _end("", "dst", "ADDRESS", (100, 90), names=names)
     to_where += _place("", "dst", (50, 18, 35, 13)) if geoip else ()
-    return _WHO + from_where + to_where + _TRAFFIC
+    return ((HOST,) if hosts else ()) + _WHO + from_where + to_where + _TRAFFIC

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from flowtop_client.columns.cells import (
+    HOST,
     device,
     known_sum,
     network,
@@ -160,10 +161,11 @@ def _devices() -> tuple[_Own, _Own]:
     ), ()
 
 
-def _hosts(*, names: bool, geoip: bool) -> tuple[_Own, _Own]:
-    main = _main("HOST", ("name", "address"), "name", _named(View.HOSTS, _host), (15, 39))
+def _hosts(*, names: bool, geoip: bool, hosts: bool) -> tuple[_Own, _Own]:
+    title = "OTHER END" if hosts else "HOST"
+    main = _main(title, ("name", "address"), "name", _named(View.HOSTS, _host), (15, 39))
     if not names:
-        main = _main("HOST", ("address",), "address", _named(View.HOSTS, _host), (15, 39))
+        main = _main(title, ("address",), "address", _named(View.HOSTS, _host), (15, 39))
     places = (
         _geo(),
         shy_column("CITY", ("city",), 6, 16, 19),
@@ -229,10 +231,12 @@ def _share(sort: str) -> Column:
     return Column("share", title, fields, "", share, 7, 11, 70)
 
 
-def group_columns(view: View, sort: str, *, names: bool = True, geoip: bool = True) -> tuple[Column, ...]:
-    """The columns of a grouped view in their order, without what is switched off."""
-    before, behind = _hosts(names=names, geoip=geoip) if view is View.HOSTS else _VIEWS[view]()
-    return (*before, _FLOWS, _share(sort), *_SUMS, *behind)
+def group_columns(
+    view: View, sort: str, *, names: bool = True, geoip: bool = True, hosts: bool = False
+) -> tuple[Column, ...]:
+    """The columns of a grouped view in their order, without what is switched off; with the host, of several `hosts`."""
+    before, behind = _hosts(names=names, geoip=geoip, hosts=hosts) if view is View.HOSTS else _VIEWS[view]()
+    return (*((HOST,) if hosts else ()), *before, _FLOWS, _share(sort), *_SUMS, *behind)
 
 
 def whole_of(totals: Totals, sort: str) -> float | None:

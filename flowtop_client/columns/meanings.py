@@ -9,6 +9,7 @@ from flowtop_client.columns.groups import group_columns
 from flowtopd.wire.messages import View
 
 _SHARED: Final[Mapping[str, str]] = {
+    "host": "the host that was asked, where there are several",
     "bytes": "bytes in both directions",
     "orig_bytes": "bytes to the other end",
     "reply_bytes": "bytes back",
@@ -70,11 +71,13 @@ _GROUPS: Final[Mapping[str, str]] = {
 }
 
 
-def all_columns(view: View, sort: str = "rate", *, names: bool = True, geoip: bool = True) -> tuple[Column, ...]:
+def all_columns(
+    view: View, sort: str = "rate", *, names: bool = True, geoip: bool = True, hosts: bool = False
+) -> tuple[Column, ...]:
     """The columns of a view that can be chosen, in their order: the source side too, nothing that is switched off."""
     if view is View.FLOWS:
-        return flow_columns(source=True, names=names, geoip=geoip)
-    return group_columns(view, sort, names=names, geoip=geoip)
+        return flow_columns(source=True, names=names, geoip=geoip, hosts=hosts)
+    return group_columns(view, sort, names=names, geoip=geoip, hosts=hosts)
 
 
 def meaning(view: View, name: str) -> str:

@@ -10,8 +10,10 @@
 An update may be asked for in place of the first query.
 
 Rules:
-- Reconnecting waits 0.1 s, then twice as long each time, up to 2 s, for ever. A connection that was handed over
-  (a private daemon's) cannot come back: its Down is the last event.
+- Reconnecting waits 0.1 s, then twice as long each time, up to 2 s (15 s where another host is logged in to), for ever.
+  A connection that was handed over (a private daemon's) cannot come back: its Down is the last event. A way to another
+  host that only a person could make again is not tried again.
+- `events` may begin without `open`, or after one that failed: then it connects as after a loss.
 - A daemon that is neither root's nor this user's is believed only in a directory of its own (`trust`).
 - Memory is bounded at both sides: a frame has a limit, and while the daemon does not read, only the newest message
   of each kind waits.
@@ -24,10 +26,11 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from flowtop_client.connection.advice import for_no_daemon, for_permission, this_user
 from flowtop_client.connection.trust import distrust
+from flowtop_client.several import Member
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
@@ -64,6 +67,8 @@ _UPDATE_DAEMON: Final = "update flowtopd; where that is done already: `sudo syst
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
+LONGEST_WAY_S: Final = 15.0
+"""The same for another host: a login costs it something, and too many look like an attack."""
 
 
 class Unavailable(Exception):  # noqa: N818  # a state of the world, not a mistake
@@ -75,8 +80,37 @@ class Unavailable(Exception):  # noqa: N818  # a state of the world, not a mista
         self.hint = hint
 
 
+class NoAnswer(Unavailable):
+    """Something took the connection, and closed it without a word."""
+
+
 class NoDaemon(Unavailable):
     """Nobody listens on the socket; root gets a private daemon instead."""
+
+
+class Way(Protocol):
+    """A way to a daemon on another host, which has to be made, and made again when it is lost."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it cannot be made again."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is there, wherever it leads."""
+
+    async def ready(self) -> str:
+        """Make it, where it is not there, and give the path of its socket. Raises Unavailable."""
+
+    async def explained(self, error: Unavailable) -> Unavailable:
+        """What it means that no daemon answered at the end of it."""
+
+    def lost(self) -> str:
+        """Why it is gone; empty where it is still there."""
+
+
+Target = str | socket.socket | Way
+"""Where a daemon is: a path, a socket that is connected already, or a way to another host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +125,21 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The connection is gone, or was tried again in vain."""
+    """The connection is gone, or was tried again in vain. `forever`: it is not tried again."""
 
     why: str
     hint: str = ""
+    forever: bool = False
 
 
-Event = Up | Down | Snapshot | Detail | Done | Progress | Error
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How it stands with each of several hosts."""
+
+    members: tuple[Member, ...]
+
+
+Event = Up | Down | Members | Snapshot | Detail | Done | Progress | Error
 
 
 def refusal(error: OSError, path: str) -> Unavailable:
@@ -128,6 +170,12 @@ def rejection(error: Error, path: str = "") -> Unavailable:
         case _:
             hint = ""
     return Unavailable(f"the daemon refused: {error.message}", hint)
+
+
+def named(host: str, error: Unavailable) -> Unavailable:
+    """The same, with the name of the host that it is about."""
+    begin = f"{host}: "
+    return error if error.what.startswith(begin) else Unavailable(begin + error.what, error.hint)
 
 
 def check_version(welcome: Welcome) -> None:
@@ -194,11 +242,13 @@ class _Session:
         except TimeoutError:
             raise Unavailable(f"the daemon did not answer within {_ANSWER_S:.0f} s") from None
         except (OSError, RemoteProtocolError) as error:
-            raise Unavailable(f"the daemon did not answer: {error}") from None
+            raise NoAnswer(f"the daemon did not answer: {error}") from None
         if isinstance(first, Error):
             raise rejection(first, path)
+        if first is None:
+            raise NoAnswer("the daemon closed the connection")
         if not isinstance(first, Welcome):
-            raise Unavailable("the daemon closed the connection" if first is None else "this is no flowtop daemon")
+            raise Unavailable("this is no flowtop daemon")
         check_version(first)
         return first
 
@@ -209,12 +259,38 @@ class _Session:
             await self._writer.wait_closed()
 
 
+class Link(Protocol):
+    """What a viewer talks to: one daemon, or several as if they were one. `Connection` says what each of these does."""
+
+    @property
+    def target(self) -> Target | None:
+        """Where the daemon is; None where there are several."""
+
+    async def open(self) -> Up:
+        """Connect, greet and ask. Raises Unavailable."""
+
+    def ask(self, query: Query) -> None:
+        """Want this from now on."""
+
+    def watch(self, flow: str) -> None:
+        """Want the details of this flow."""
+
+    def tell(self, message: Delete | Kill | Seek) -> None:
+        """Say this once."""
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """What happens."""
+
+    async def close(self) -> None:
+        """Leave."""
+
+
 class Connection:
-    """A viewer's connection to the daemon behind `target`: a path, or a socket that is connected already."""
+    """A viewer's connection to the daemon behind `target`."""
 
     def __init__(
         self,
-        target: str | socket.socket,
+        target: Target,
         query: Query | Update,
         *,
         first_wait_s: float = FIRST_WAIT_S,
@@ -228,7 +304,7 @@ class Connection:
         self._watched = ""
 
     @property
-    def target(self) -> str | socket.socket:
+    def target(self) -> Target:
         """Where the daemon is."""
         return self._target
 
@@ -248,8 +324,10 @@ class Connection:
             raise
         try:
             welcome = await session.welcome(self._target if isinstance(self._target, str) else "")
-        except BaseException:
+        except BaseException as error:
             await session.close()
+            if isinstance(error, NoAnswer) and not isinstance(self._target, str | socket.socket):
+                raise await self._target.explained(error) from None
             raise
         self._session = session
         return Up(welcome.host, welcome.server, welcome.may, welcome.whose)
@@ -258,16 +336,19 @@ class Connection:
         if isinstance(self._target, socket.socket):
             self._target.setblocking(False)
             return self._target
+        path = self._target if isinstance(self._target, str) else await self._target.ready()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
-            await _connected(sock, self._target)
+            await _connected(sock, path)
         except BaseException as error:
             sock.close()
-            if isinstance(error, OSError):
-                raise refusal(error, self._target) from None
-            raise
-        if doubt := distrust(sock, self._target):
+            if not isinstance(error, OSError):
+                raise
+            if isinstance(self._target, str):
+                raise refusal(error, path) from None
+            raise await self._target.explained(NoAnswer(f"the way to the daemon is closed: {error.strerror}")) from None
+        if doubt := distrust(sock, path):
             sock.close()
             raise Unavailable(doubt, "it may be somebody's who wants to be taken for the daemon")
         return sock
@@ -292,18 +373,23 @@ class Connection:
     async def events(self) -> AsyncGenerator[Event, None]:
         """What happens on the open connection. Ends only where it cannot come back."""
         while True:
-            async for event in self._until_lost():
-                yield event
+            if self._session is not None:
+                async for event in self._until_lost():
+                    yield event
             if isinstance(self._target, socket.socket):
                 return
             wait_s = self._first_wait_s
             while self._session is None:
                 await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                longest_s = LONGEST_WAIT_S if isinstance(self._target, str) or self._target.stands else LONGEST_WAY_S
+                wait_s = min(2 * wait_s, longest_s)
                 try:
                     up = await self.open()
                 except Unavailable as error:
-                    yield Down(error.what, error.hint)
+                    forever = not isinstance(self._target, str) and self._target.final
+                    yield Down(error.what, error.hint, forever)
+                    if forever:
+                        await asyncio.get_running_loop().create_future()  # what was last seen stays on the screen
                 else:
                     yield up
 
@@ -322,6 +408,8 @@ class Connection:
         except (OSError, RemoteProtocolError) as error:
             why = str(error)
         await self.close()
+        if not isinstance(self._target, str | socket.socket):
+            why = self._target.lost() or why
         yield Down(why)
 
     async def close(self) -> None:

@@ -169,7 +169,7 @@ def _table(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _columns(view: View, value: Any, warn: _Warn) -> tuple[str, ...]:
-    known = [column.name for column in all_columns(view)]
+    known = [column.name for column in all_columns(view, hosts=True)]
     chosen = []
     for name in dict.fromkeys(_texts(value)):
         if name in known:

@@ -25,7 +25,7 @@ from prompt_toolkit.layout import Layout
 from prompt_toolkit.mouse_events import MouseButton, MouseEvent, MouseEventType
 from prompt_toolkit.styles import DynamicStyle
 
-from flowtop_client.connection.link import Connection, Down, Event, Unavailable, Up
+from flowtop_client.connection.link import Down, Event, Link, Members, Unavailable, Up
 from flowtop_client.preferences.files import Files
 from flowtop_client.recorder import Recorded, Recordings
 from flowtop_client.tui.key_bindings import SECTIONS, Command, Sections, bindings, help_of
@@ -51,6 +51,7 @@ from flowtop_client.view_state.moves import (
     heard,
     joined,
     lost,
+    mustered,
     received,
 )
 from flowtop_client.view_state.problems import silent_from
@@ -83,7 +84,7 @@ class Viewer:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Link,
         state: ViewState,
         *,
         recordings: Recordings | None = None,
@@ -303,7 +304,9 @@ class Viewer:
                     asyncio.get_running_loop().time(),
                 )
             case Down():
-                state = lost(self._state, event.why, event.hint)
+                state = lost(self._state, event.why, event.hint, forever=event.forever)
+            case Members():
+                state = mustered(self._state, event.members)
             case Error():
                 state = _with_error(self._state, event)
             case _:
@@ -341,7 +344,7 @@ def _with_error(state: ViewState, error: Error) -> ViewState:
 
 
 async def run(
-    connection: Connection,
+    connection: Link,
     state: ViewState,
     up: Up,
     *,

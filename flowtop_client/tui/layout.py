@@ -236,7 +236,7 @@ def _second(state: ViewState, width: int, now: float) -> Line:
     way = joined([way, _modes(state)], "   ")
     wrong = problems(state, now)
     if wrong:
-        style = "class:gone" if state.trouble else "class:problem"
+        style = "class:gone" if state.trouble or any(host.trouble for host in state.hosts) else "class:problem"
         return clipped(joined([way, joined([[(style, text)] for text in wrong], "  |  ")], "   "), width)
     return clipped(joined([way, _pace(state)], "   "), width)
 
@@ -254,7 +254,10 @@ def _pace(state: ViewState) -> Line:
     parts = [f"every {seconds(state.interval)}"]
     if state.whose is Whose.ALL:  # how long it takes with the flows of others nobody else is told
         parts.append(f"tick {seconds(status.tick_seconds)}")
-    parts.append("1 viewer" if status.viewers == 1 else f"{status.viewers} viewers")
+    if state.hosts:
+        parts.append(f"{len(state.hosts)} hosts")
+    else:
+        parts.append("1 viewer" if status.viewers == 1 else f"{status.viewers} viewers")
     if status.events_lost:
         parts.append(f"{count(status.events_lost)} events lost")
     return [("class:label", ", ".join(parts))]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from flowtop_client.humanize import UNKNOWN, clean, endpoint
+from flowtop_client.several import HOST_FIELD
 from flowtop_client.view_state.act import Act, Deed, Notice
 from flowtop_client.view_state.state import ViewState, changed
 from flowtopd.wire.messages import Delete, Kill, Right, View
@@ -52,9 +53,10 @@ def _asked(state: ViewState, deed: Deed) -> ViewState:
     reason = _against(state, flow)
     if reason:
         return noticed(state, reason, good=False)
-    if flow is None or flow.get("id") is None:
+    name = state.key(state.cursor) if state.details is None else state.details.id
+    if flow is None or name is None:
         return state
-    return changed(state, act=Act(deed, str(flow["id"]), called(flow)), notice=None)
+    return changed(state, act=Act(deed, name, called(flow)), notice=None)
 
 
 def _meant(state: ViewState) -> dict[str, Any] | None:
@@ -67,11 +69,17 @@ def _meant(state: ViewState) -> dict[str, Any] | None:
     return dict(zip(state.snapshot.fields, row, strict=True))
 
 
+def _may(state: ViewState, flow: dict[str, Any] | None) -> tuple[str, ...]:
+    """What this viewer may do at the host of the flow, where there are several; else at all."""
+    at = None if flow is None else flow.get(HOST_FIELD)
+    return next((host.may for host in state.hosts if host.name == at), state.may)
+
+
 def _against(state: ViewState, flow: dict[str, Any] | None) -> str:
     """Why this cannot be done; empty where it can be asked for."""
     if state.snapshot is not None and state.snapshot.replay is not None:
         return NO_KERNEL
-    if Right.ACT not in state.may:
+    if Right.ACT not in _may(state, flow):
         return NO_RIGHT
     if state.details is None and state.view is not View.FLOWS:
         return NO_FLOW
@@ -88,8 +96,9 @@ def called(flow: dict[str, Any]) -> str:
     """How a flow is called in a line: `tcp 10.0.0.1:40001 > 192.0.2.2:443, firefox[4711]`."""
     ends = [endpoint(flow.get(address), flow.get(port)) for address, port in (("src", "sport"), ("dst", "dport"))]
     name = f"{clean(str(flow.get('proto') or UNKNOWN))} {ends[0]} > {ends[1]}"
-    process = flow.get("process")
-    return f"{name}, {clean(process)}[{flow.get('pid') or UNKNOWN}]" if process else name
+    process, host = flow.get("process"), flow.get(HOST_FIELD)
+    name = f"{name}, {clean(process)}[{flow.get('pid') or UNKNOWN}]" if process else name
+    return f"{clean(host)}: {name}" if host else name
 
 
 def confirmed(state: ViewState) -> ViewState:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from flowtop_client.view_state.held_order import HeldOrder, ordered
-from flowtop_client.view_state.state import ViewState, settled
+from flowtop_client.view_state.state import ViewState, row_key, settled
 from flowtopd.wire.messages import Snapshot, View
 
 
@@ -44,10 +44,10 @@ def in_held_order(state: ViewState, snapshot: Snapshot) -> tuple[HeldOrder | Non
     """The order after this snapshot, its rows in it, and how many rows there are in all."""
     if state.held is None or (state.view is View.FLOWS) != (snapshot.view is View.FLOWS):
         return None, snapshot, snapshot.status.matched
-    at = snapshot.fields.index("id" if state.view is View.FLOWS else "key")
+    name = row_key(state.view, snapshot.fields)
 
     def key(row: list[Any]) -> str:
-        return str(row[at])
+        return str(name(row))
 
     order = ordered(_with_fields(state.held, snapshot.fields), snapshot, key)
     total = len(order.rows) if order.whole else max(snapshot.status.matched, order.begin + len(order.rows))

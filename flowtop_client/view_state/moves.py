@@ -8,6 +8,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from flowtop_client.several import Member
 from flowtop_client.view_state import details_page
 from flowtop_client.view_state.acting import confirmed, deleting, ending, refrained
 from flowtop_client.view_state.choosing import CHOICES, Choose
@@ -323,14 +324,20 @@ def connected(
     return changed(state, host=host, may=may, server=server, whose=whose, trouble="", help_in_trouble="")
 
 
+def mustered(state: ViewState, hosts: tuple[Member, ...]) -> ViewState:
+    """So it stands with several hosts. What may be done at one of them may be offered."""
+    may = tuple(sorted({right for host in hosts for right in host.may}))
+    return changed(state, hosts=hosts, may=may)
+
+
 def heard(state: ViewState, now: float) -> ViewState:
     """The daemon said something, or from now on it should."""
     return changed(state, heard=now)
 
 
-def lost(state: ViewState, reason: str, hint: str = "") -> ViewState:
+def lost(state: ViewState, reason: str, hint: str = "", *, forever: bool = False) -> ViewState:
     """The daemon is gone. What was last seen stays on the screen."""
-    return changed(state, trouble=reason, help_in_trouble=hint, act=None)
+    return changed(state, trouble=reason, help_in_trouble=hint, forsaken=forever, act=None)
 
 
 def complained(state: ViewState, message: str) -> ViewState:

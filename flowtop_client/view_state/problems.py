@@ -1,8 +1,10 @@
 """What is wrong, in words, the most important first. Pure: a state and the time in, lines out."""
 
+from dataclasses import replace
 from typing import Final
 
 from flowtop_client.humanize import clean, count, seconds
+from flowtop_client.several import Merged
 from flowtop_client.view_state.misreading import misread
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtop_client.view_state.versions import older_side
@@ -33,7 +35,14 @@ def silent_from(state: ViewState) -> float | None:
 
 def problems(state: ViewState, now: float) -> tuple[str, ...]:
     """Everything that is wrong at the time `now`, by importance; empty when all is well."""
-    found = [f"daemon gone: {clean(state.trouble)}: reconnecting…"] if state.trouble else []
+    found = []
+    if state.hosts:
+        found += [f"{host.name} {clean(host.trouble)}" for host in state.hosts if host.trouble]
+    elif state.trouble:
+        why = clean(state.trouble)
+        found.append(
+            f"daemon gone: start flowtop again: {why}" if state.forsaken else f"daemon gone: {why}: reconnecting…"
+        )
     silent = silent_from(state)
     if silent is not None and now >= silent:
         found.append(f"no news for {now - state.heard:.0f} s")
@@ -41,7 +50,12 @@ def problems(state: ViewState, now: float) -> tuple[str, ...]:
         found.append(clean(state.complaint))
     if state.help_in_trouble:
         found.append(clean(state.help_in_trouble))
-    if state.snapshot is not None:
+    if isinstance(state.snapshot, Merged):
+        for name, status in state.snapshot.hosts:
+            said = _of_snapshot(replace(state, reset_time=None), replace(state.snapshot, status=status))
+            found += [f"{name}: {text}" for text in said]
+        found += _of_resets(state, state.snapshot)
+    elif state.snapshot is not None:
         found += _of_snapshot(state, state.snapshot)
     found += map(clean, state.warnings)
     if older := older_side(state.server):
@@ -66,8 +80,7 @@ def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:
         )
     if status.events is Events.OVERLOADED:
         found.append("new flows come too fast to be followed one by one: short-lived ones may have no process")
-    if state.reset_time is not None and snapshot.time - state.reset_time <= RESET_SHOWN_S:
-        found.append("another program resets the counters: bytes go on from the last values seen")
+    found += _of_resets(state, snapshot)
     found += _stands_still(status)
     # a number of bytes that is missing on the screen is what makes somebody wonder
     if snapshot.replay is None and any(_is_uncounted(state, index) for index in range(state.offset, _end(state))):
@@ -166,6 +179,12 @@ def _untracked(state: ViewState) -> list[str]:
         " or `sudo flowtopd --activate`, adds a rule that tracks, and drops nothing."
     )
     return [why, how]
+
+
+def _of_resets(state: ViewState, snapshot: Snapshot) -> list[str]:
+    if state.reset_time is None or snapshot.time - state.reset_time > RESET_SHOWN_S:
+        return []
+    return ["another program resets the counters: bytes go on from the last values seen"]
 
 
 def empty_reason(state: ViewState) -> tuple[str, ...]:

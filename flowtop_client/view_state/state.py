@@ -17,11 +17,12 @@ Rules:
 - The filter asked for is the user's own and those of the groups that were opened, all of them together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from flowtop_client.several import HOST_FIELD, Member, at_host
 from flowtop_client.view_state.act import Act, Notice, Tape
 from flowtop_client.view_state.column_choice import ColumnChoice
 from flowtop_client.view_state.details_page import DetailsPage
@@ -181,10 +182,14 @@ class ViewState:
     """The rights of this viewer."""
     plain: bool = False
     """Whether the terminal can write nothing but ASCII."""
+    hosts: tuple[Member, ...] = ()
+    """Those that are looked at together; none where there is one alone."""
     trouble: str = ""
     """Why there is no daemon; empty while there is one."""
     help_in_trouble: str = ""
     """What may bring it back."""
+    forsaken: bool = False
+    """Whether nobody looks for it any more."""
     complaint: str = ""
     """What the daemon said about the newest query."""
     heard: float = 0.0
@@ -250,8 +255,23 @@ class ViewState:
 
     def key(self, index: int) -> str | None:
         """What tells the row at `index` from all others, or None where it is not here."""
-        key = self.value(index, "id" if self.view is View.FLOWS else "key")
-        return None if key is None else str(key)
+        row = self.row(index)
+        return None if row is None or self.snapshot is None else row_key(self.view, self.snapshot.fields)(row)
+
+
+def row_key(view: View, fields: Sequence[str]) -> Callable[[list[Any]], str | None]:
+    """A function that tells what a row of these fields is called, which no other row is."""
+    name = "id" if view is View.FLOWS else "key"
+    if name not in fields:
+        return lambda _row: None
+    at, host = fields.index(name), fields.index(HOST_FIELD) if HOST_FIELD in fields else None
+
+    def key(row: list[Any]) -> str | None:
+        if row[at] is None or host is None:
+            return None if row[at] is None else str(row[at])
+        return at_host(str(row[at]), str(row[host]))
+
+    return key
 
 
 def protocol_numbers(groups: frozenset[ProtocolGroup]) -> tuple[int, ...] | None:

@@ -2,14 +2,18 @@ import asyncio
 import csv
 import io
 import json
+import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
-from flowtop_client.batch import Format, Refused, query_of, run, text_width, writer_for
+from flowtop_client.batch import Format, Refused, query_of, run, run_each, text_width, writer_for
 from flowtop_client.connection.link import Connection, Unavailable
+from flowtop_client.connection.many import Many
+from flowtop_client.several import Member
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
@@ -452,3 +456,85 @@ def test_the_groups_of_a_real_daemon_add_up_and_their_filters_mean_their_flows(
             for group in groups:
                 opened = shown("-f", f"({group['filter']}) and port {port}")["flows"]
                 assert [flow["id"] for flow in opened] == [flow["id"] for flow in flows], (view, group)
+
+
+def of_each(daemons: dict[str, ScriptedDaemon], *, once: bool = True, fits: Any = None) -> tuple[bool, list[Any]]:
+    """Whether something fits, and what is written about the flows of several hosts."""
+    out = io.StringIO()
+
+    async def conversation() -> bool:
+        query = query_of(ViewState(), Format.JSON, None)
+        connections = {name: Connection(daemon.path, query) for name, daemon in daemons.items()}
+        try:
+            for connection in connections.values():
+                await connection.open()
+            return await run_each(connections, out, once=once, fits=fits)
+        finally:
+            for connection in connections.values():
+                await connection.close()
+
+    found = asyncio.run(asyncio.wait_for(conversation(), 30))
+    return found, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_of_several_hosts_each_has_lines_of_its_own(tmp_path: Path) -> None:
+    many = [flow(number) for number in range(1, 3000)]  # more than one write
+    with (
+        ScriptedDaemon(str(tmp_path / "a"), many) as one,
+        ScriptedDaemon(str(tmp_path / "b"), many[:7]) as other,
+    ):
+        found, lines = of_each({"router": one, "ap": other})
+    assert not found
+    assert {line["host"]: len(line["flows"]) for line in lines} == {"router": 2999, "ap": 7}
+
+
+def test_what_fits_at_one_of_several_hosts_ends_the_output(tmp_path: Path) -> None:
+    with (
+        ScriptedDaemon(str(tmp_path / "a"), [flow(1)]) as one,
+        ScriptedDaemon(str(tmp_path / "b"), [flow(2)]) as other,
+    ):
+        fits = lambda row: row["id"] == "2"  # noqa: E731
+        found, lines = of_each({"router": one, "ap": other}, once=False, fits=fits)
+    assert found
+    assert [(line["host"], [each["id"] for each in line["flows"]]) for line in lines] == [("ap", ["2"])]
+
+
+def test_the_loss_of_one_of_several_hosts_names_it(tmp_path: Path) -> None:
+    def leave(_daemon: ScriptedDaemon, peer: Peer, message: ViewerMessage) -> None:
+        plain_answer(_daemon, peer, message)
+        if isinstance(message, Query):
+            peer.sock.shutdown(socket.SHUT_RDWR)
+
+    with (
+        ScriptedDaemon(str(tmp_path / "a"), [flow(1)]) as one,
+        ScriptedDaemon(str(tmp_path / "b"), [flow(2)], answer=leave) as other,
+        pytest.raises(Unavailable, match=r"^ap: lost the daemon: "),
+    ):
+        of_each({"router": one, "ap": other}, once=False)
+
+
+def test_csv_of_several_hosts_begins_with_the_host(tmp_path: Path) -> None:
+    out = io.StringIO()
+    state = ViewState(hosts=(Member("router"), Member("ap")))
+    with (
+        ScriptedDaemon(str(tmp_path / "a"), [flow(1), flow(3)]) as one,
+        ScriptedDaemon(str(tmp_path / "b"), [flow(2), flow(4)]) as other,
+    ):
+
+        async def conversation() -> None:
+            for form in (Format.CSV, Format.TEXT):
+                link = Many([("router", one.path), ("ap", other.path)], query_of(state, form, 3), whole=True)
+                up = await link.open()
+                writer = writer_for(form, out, state, host=up.host, width=None)
+                await run(link, writer, out, once=True)
+                await link.close()
+
+        asyncio.run(asyncio.wait_for(conversation(), 30))
+    lines = out.getvalue().splitlines()
+    assert [line.split(",")[:2] for line in lines[:4]] == [
+        ["host", "id"],
+        ["router", "1"],
+        ["ap", "2"],
+        ["router", "3"],
+    ]
+    assert [line.split()[0] for line in lines[4:]] == ["HOST", "router", "ap", "router"]

@@ -137,6 +137,17 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
         (["--limit", "-3"], "--limit"),
         (["--limit", "1.5"], "'1.5' is no number of rows"),
         (["--json", "--csv"], "not allowed with"),
+        (["-H", "-oProxyCommand=reboot"], "argument -H/--host: expected one argument"),
+        (["--host=-oProxyCommand=reboot"], "'-oProxyCommand=reboot' has no host that ssh could take"),
+        (["-H", "two words"], "'two words' has no host"),
+        (["-H", "router", "-H", "ap", "-H", "ssh://router"], "--host ssh://router: it is there twice"),
+        (["-H", "router", "--standalone"], "--host shows the daemon of another host"),
+        (["-H", "router", "--demo"], "--host shows the daemon of another host"),
+        (["-H", "router", "--socket", "here.sock"], "PATH is an absolute one at the host"),
+        (["-H", "router", "--socket", "/a:b"], "PATH is an absolute one at the host"),
+        (["-H", "router", "-H", "ap", "--record", "/x"], "--record and several --host: it is for one host at a time"),
+        (["-H", "router", "-H", "ap", "-u"], "--update and several --host: it is for one host at a time"),
+        (["-H", "router", "-H", "ap", "--format", "openmetrics"], "metrics are those of one host"),
         (["--standalone", "--socket", "/x"], "a private daemon has no socket"),
         (["--replay", "/x", "--socket", "/x"], "a recording is shown without a daemon"),
         (["--demo", "--standalone"], "a recording is shown without a daemon"),
@@ -248,6 +259,11 @@ def test_help_lists_every_option_and_fits_eighty_columns(
         "--bits",
     ]:
         assert option in text
+
+
+def test_of_several_hosts_the_screen_begins_with_their_names() -> None:
+    assert [host.name for host in state("-H", "alice@router:22", "-H", "ap").hosts] == ["router", "ap"]
+    assert state("-H", "alice@router").hosts == ()
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

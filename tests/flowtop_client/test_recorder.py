@@ -198,6 +198,16 @@ def test_a_file_that_cannot_be_made_ends_the_recording_and_not_the_viewer(
     assert over[0].endswith("No such file or directory")
 
 
+def test_several_hosts_are_not_recorded(tmp_path: Path) -> None:
+    async def start() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            with pytest.raises(Unavailable, match="a recording is of one host"):
+                Recordings(None, tasks, tmp_path).start(ViewState(), lambda _done, _why: None)
+
+    asyncio.run(start())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_private_daemon_has_no_room_for_a_recorder(tmp_path: Path) -> None:
     async def run() -> None:
         ours, theirs = socket.socketpair()

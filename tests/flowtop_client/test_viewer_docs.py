@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "viewer.md"
 def columns_table() -> str:
     lines = ["| view | columns |", "| --- | --- |"]
     for view in View:
-        names = ", ".join(f"`{column.name}` {meaning(view, column.name)}" for column in all_columns(view))
+        names = ", ".join(f"`{column.name}` {meaning(view, column.name)}" for column in all_columns(view, hosts=True))
         lines.append(f"| `{view.value}` | {names} |")
     return "\n".join(lines)
 

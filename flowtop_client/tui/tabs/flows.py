@@ -37,7 +37,7 @@ def _cell_style(column: Column, text: str) -> str:
 
 
 def _columns(state: ViewState) -> tuple[Column, ...]:
-    return flow_columns(source=state.source, names=state.names, geoip=state.geoip)
+    return flow_columns(source=state.source, names=state.names, geoip=state.geoip, hosts=bool(state.hosts))
 
 
 FLOWS: Final = Look(_columns, _cell_style, whole=lambda _state: None, total=lambda _state: None)

@@ -19,7 +19,7 @@ def _cell_style(column: Column, text: str) -> str:
 
 
 def _columns(state: ViewState) -> tuple[Column, ...]:
-    return group_columns(state.view, state.sort, names=state.names, geoip=state.geoip)
+    return group_columns(state.view, state.sort, names=state.names, geoip=state.geoip, hosts=bool(state.hosts))
 
 
 def _whole(state: ViewState) -> float | None:

@@ -58,10 +58,11 @@ class Tab:
         look = self._looks(state)
         # not the filter: the columns stand still while one is typed
         order = (state.view, state.path, state.sort, state.descending, state.protocols, state.families, state.active)
-        key = (*order, state.chosen, state.source, state.names, state.geoip, state.bits, width)
+        several = bool(state.hosts)
+        key = (*order, several, state.chosen, state.source, state.names, state.geoip, state.bits, width)
         if key != self._key:
             self._key = key
-            self._all = all_columns(state.view, state.sort, names=state.names, geoip=state.geoip)
+            self._all = all_columns(state.view, state.sort, names=state.names, geoip=state.geoip, hosts=several)
             columns = chosen_columns(self._all, state.chosen, source=state.source)
             if not columns:
                 columns = tuple(_lasting(column, state.sort) for column in look.columns(state))

@@ -34,3 +34,11 @@ def test_what_has_no_room_is_at_the_right_and_is_scrolled_to(width: int) -> None
     limit = scroll_limit(columns, contents, width)
     assert fit(columns[limit:], contents[limit:], width)[-1].column == columns[-1]
     assert (limit > 0) == (len(shown) < len(columns))
+
+
+def test_of_several_hosts_the_host_is_always_there() -> None:
+    several = flow_columns(hosts=True)
+    assert [column.name for column in chosen_columns(several, ["rate", "address"])] == ["host", "rate", "address"]
+    assert [column.name for column in chosen_columns(several, ["rate", "host"])] == ["rate", "host"]
+    assert chosen_columns(several, []) == ()
+    assert names("rate", "host") == ["rate"]
