@@ -19,9 +19,11 @@ from flowtopd.config import Config, ConfigError, LogLevel, load
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
+from flowtopd.system import journal
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
+from flowtopd.system.systemd import HandedOverError
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.messages import MAX_SPEED, MIN_SPEED, Progress
@@ -93,13 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _die(USAGE, str(error))
     if options.check_config:
         return 0
-    level = options.log_level or config.daemon.log_level
-    logging.basicConfig(stream=sys.stderr, format="flowtopd: %(message)s", level=str(level).upper())
+    config = _overridden(config, options)
+    journal.setup(config.daemon.log_level)
     if options.restore:
         return _restore(options.runtime_dir)
     if options.update:
         return _update(config)
     return _run(config, options)
+
+
+def _overridden(config: Config, options: argparse.Namespace) -> Config:
+    """The configuration with what the command line says instead."""
+    if options.activate:
+        config = replace(config, conntrack=replace(config.conntrack, activate=True))
+    if options.log_level:
+        config = replace(config, daemon=replace(config.daemon, log_level=LogLevel(options.log_level)))
+    return config
 
 
 def _restore(runtime_dir: Path) -> int:
@@ -135,8 +146,6 @@ def _update(config: Config) -> int:
 def _run(config: Config, options: argparse.Namespace) -> int:
     if options.record and options.replay:
         _die(USAGE, "--record and --replay: a recording is there already")
-    if options.activate:
-        config = replace(config, conntrack=replace(config.conntrack, activate=True))
     path = options.socket or options.runtime_dir / SOCKET_NAME
     place = Place(options.runtime_dir, path, options.viewer_fd, options.record)
     try:
@@ -144,10 +153,10 @@ def _run(config: Config, options: argparse.Namespace) -> int:
             _replay(config, place, options)
             return 0
         check_kernel()
-        run(config, place, f"flowtopd {VERSION}")
+        run(config, place, f"flowtopd {VERSION}", lambda: _overridden(load(options.config), options))
     except AlreadyRunningError as error:
         _die(CANNOT, str(error), hint="viewers join it with: flowtop")
-    except SocketInUseError as error:
+    except (SocketInUseError, HandedOverError) as error:
         _die(CANNOT, str(error))
     except FileExistsError as error:
         _die(CANNOT, f"{error.filename} is there already", hint="a recording is never written over")

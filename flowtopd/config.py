@@ -69,17 +69,18 @@ class Access:
     admin_group: NameOrNone = field(default=NameOrNone(""))
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
-    """`[daemon]`: the process itself."""
-
-    log_level: LogLevel = LogLevel.INFO
-
-
 class Seconds(int):
     """A time, 0 to an hour."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """`[daemon]`: the process itself. `idle_exit`: after how long without viewers it ends, 0: never."""
+
+    log_level: LogLevel = LogLevel.INFO
+    idle_exit: Seconds = field(default=Seconds(0))
 
 
 class Interval(Seconds):

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import socket
+import sys
 from functools import partial
+from typing import Any, Final
 
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.session.access import Peer, may_change, peer
@@ -14,6 +16,9 @@ from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.messages import Delete, Kill, Right
+
+_KEEP_PATH: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Since Python 3.13 a server removes its socket's path, which may be a socket unit's."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +47,8 @@ class Server:
         self._want_names = want_names
         self._updates = updates
         self._acts = acts
-        self._groups = {Right.UPDATE: group} | ({} if acts is None else {Right.ACT: admin_group})
+        self._group = group
+        self.admin_group = admin_group
         self._host = socket.gethostname() if host is None else host
         self._seek = seek
 
@@ -57,7 +63,7 @@ class Server:
                     writer.transport.abort()
 
             serving = True
-            server = await asyncio.start_unix_server(accept, sock=listener, start_serving=False)
+            server = await asyncio.start_unix_server(accept, sock=listener, start_serving=False, **_KEEP_PATH)
             try:
                 await server.start_serving()
                 # not serve_forever(): since Python 3.12 it waits for all connections before it lets itself be cancelled
@@ -83,7 +89,8 @@ class Server:
             log.exception("session of uid %d, pid %d failed", who.uid, who.pid)
 
     def _rights(self, who: Peer) -> tuple[Right, ...]:
-        return tuple(right for right, group in self._groups.items() if may_change(who, group))
+        groups = {Right.UPDATE: self._group} | ({} if self._acts is None else {Right.ACT: self.admin_group})
+        return tuple(right for right, group in groups.items() if may_change(who, group))
 
 
 def _refuse(_wanted: Delete | Kill, _snapshot: Snapshot | None, _tell: Tell) -> None:
