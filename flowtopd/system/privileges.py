@@ -6,7 +6,8 @@ Rules, in this order: a later step is not possible before, or would undo, an ear
 2. The bounding set, as root: no program that this process starts can have more than stays. It takes CAP_SETPCAP, so
    it comes before 4. Without that capability (a service's own user) the service manager has done it already.
 3. The ambient set is emptied: what a user that is not root starts has no capability at all.
-4. Permitted and effective are what `needed` names and is there; inheritable is empty.
+4. Permitted and effective are what `needed` names and is there; inheritable is empty. Where a service manager's
+   filter refuses capset(2), nothing more may be there than that; inheritable stays, and is worth nothing after 5.
 5. no_new_privs: a program with the set-user-ID bit or with file capabilities gives nobody anything back.
 6. What is left is looked at: where it is more than was meant, PermissionError is raised, and the daemon does not run.
 
@@ -15,12 +16,14 @@ What stays, and for what
     CAP_SYS_PTRACE       /proc/PID/fd and /proc/PID/ns of others
     CAP_DAC_READ_SEARCH  leases and names of containers, in directories of others
 and, for a daemon started as root by hand, which stays root
-    CAP_SETUID, CAP_SETGID  the child that downloads becomes nobody (`geoip_update.confine`)
-    CAP_DAC_OVERRIDE        only where a directory that it writes to is not root's own: /run/flowtop of the service
+    CAP_SETUID, CAP_SETGID, CAP_SETPCAP  the child that downloads becomes nobody, for good (`geoip_update.confine`)
+    CAP_KILL                             it is ended when it is cancelled or takes too long
+    CAP_DAC_OVERRIDE                     only where it writes to a directory of others: /run/flowtop of the service
 """
 
 import contextlib
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Iterable
@@ -34,14 +37,16 @@ class Capability(IntEnum):
 
     DAC_OVERRIDE = 1
     DAC_READ_SEARCH = 2
+    KILL = 5
     SETGID = 6
     SETUID = 7
+    SETPCAP = 8
     NET_ADMIN = 12
     SYS_PTRACE = 19
 
 
 ALWAYS: Final = frozenset({Capability.NET_ADMIN, Capability.SYS_PTRACE, Capability.DAC_READ_SEARCH})
-_OF_ROOT: Final = frozenset({Capability.SETUID, Capability.SETGID})
+_OF_ROOT: Final = frozenset({Capability.SETUID, Capability.SETGID, Capability.SETPCAP, Capability.KILL})
 
 # linux/prctl.h
 _PR_CAPBSET_DROP: Final = 24
@@ -88,16 +93,19 @@ def drop(kept: frozenset[Capability]) -> None:
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     mask &= _held()["CapPrm"]
     low, high = mask & 0xFFFF_FFFF, mask >> 32
+    inheritable = 0
     if _libc.capset(_HEADER, _DATA.pack(low, low, 0, high, high, 0)):
-        raise _os_error("capset")
+        if ctypes.get_errno() != errno.EPERM:
+            raise _os_error("capset")
+        inheritable = mask
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise _os_error("no_new_privs")
-    _check(mask)
+    _check({"CapPrm": mask, "CapEff": mask, "CapInh": inheritable, "CapAmb": 0})
 
 
-def _check(mask: int) -> None:
+def _check(meant: dict[str, int]) -> None:
     held = _held()
-    more = [name for name in ("CapPrm", "CapEff", "CapInh", "CapAmb") if held.get(name, 0) & ~mask]
+    more = [name for name, mask in meant.items() if held.get(name, 0) & ~mask]
     if more or held["NoNewPrivs"] != 1:
         raise PermissionError(0, f"rights are left: {', '.join(more) or 'no_new_privs'}")
 
