@@ -77,6 +77,7 @@ def handler(stream: TextIO, send: Send | None = _library_send) -> logging.Handle
         chosen.setFormatter(_Prefixed("%(message)s"))
     else:
         chosen = JournalHandler(send)
+        chosen.setFormatter(logging.Formatter("%(message)s"))
     return chosen
 
 
