@@ -1,5 +1,5 @@
 #!/bin/sh
-# make deb: dist/flowtop_VERSION_all.deb, for Debian 12 and later. VERSION in the environment is another version.
+# make deb: dist/flowtop_VERSION_all.deb, for Debian 12 and later. VERSION in the environment is another version, DIST another place.
 # Debian's own packages of what flowtop needs are used, but for two that are too old in Debian 12: those come along,
 # from the environment that $PYTHON is of.
 set -eu
@@ -14,7 +14,8 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || 
 export SOURCE_DATE_EPOCH
 
 umask 022
-mkdir -p build dist
+dist=${DIST:-dist}
+mkdir -p build "$dist"
 work=$(mktemp -d build/deb.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -32,6 +33,8 @@ for name in $come_along; do
         cp "$info/METADATA" "$lib/${info##*/}/"
     done
 done
+mkdir "$lib/flowtop-$version.dist-info"
+printf 'Metadata-Version: 2.1\nName: flowtop\nVersion: %s\n' "$version" >"$lib/flowtop-$version.dist-info/METADATA"
 find "$lib" -name __pycache__ -type d -exec rm -rf {} +
 find "$lib" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
 find "$lib" -name '*.typed' -delete
@@ -71,5 +74,5 @@ sed "s|@VERSION@|$version|; s|@SIZE@|$size|" packaging/deb/control >"$root/DEBIA
 chmod 644 "$root"/DEBIAN/control "$root"/DEBIAN/conffiles "$root"/DEBIAN/md5sums
 find "$root" -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0r touch --no-dereference --date="@$SOURCE_DATE_EPOCH"
 
-dpkg-deb --root-owner-group -Zxz --build "$root" "dist/flowtop_${version}_all.deb" >/dev/null
-echo "dist/flowtop_${version}_all.deb"
+dpkg-deb --root-owner-group -Zxz --build "$root" "$dist/flowtop_${version}_all.deb" >/dev/null
+echo "$dist/flowtop_${version}_all.deb"

@@ -5,8 +5,8 @@
         machine.run("flowtop", "--once", user="anna")
 
 Rules: what happens in the machine is in the overlay, never in the tree. It ends with the block, however that ends: it
-is asked to power off, then killed; then the overlay is unmounted and deleted. The tree is made by mmdebstrap, once for a
-list of packages, and kept in build/; a tree that was not completed has another name, and is made anew.
+is asked to power off, then killed; then the overlay is unmounted and deleted. The tree is made by mmdebstrap, once for
+a list of packages, and kept in build/; a tree that was not completed has another name, and is made anew.
 """
 
 import contextlib
@@ -38,6 +38,10 @@ _MAKING_S: Final = 600.0
 _BOOT_S: Final = 60.0
 _STOP_S: Final = 20.0
 _POWER_OFF: Final = signal.SIGRTMIN + 4  # systemd(1)
+_NSPAWN: Final = {
+    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+    "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",  # /proc/sys/net, as on a machine of its own
+}
 _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -94,14 +98,21 @@ class Machine:
             name = f"flowtop-test-{os.getpid()}"
             nspawn = subprocess.Popen(
                 [
-                    *("systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot", "--register=no", "--keep-unit"),
+                    *(
+                        "systemd-nspawn",
+                        "--quiet",
+                        f"--directory={self.root}",
+                        "--boot",
+                        "--register=no",
+                        "--keep-unit",
+                    ),
                     *(f"--machine={name}", "--hostname=router", "--console=pipe", "--capability=CAP_NET_ADMIN"),
                     *(f"--network-namespace-path={self._network.path}", "--link-journal=no", "--resolv-conf=off"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                env=_ENVIRONMENT | _NSPAWN,
                 start_new_session=True,
             )
             stack.callback(self._stop, nspawn)
@@ -158,6 +169,7 @@ class Machine:
             check=False,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def run(self, *argv: str, user: str = "", timeout: float = 60.0) -> str:
@@ -167,8 +179,24 @@ class Machine:
             raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr}{done.stdout}")
         return done.stdout
 
-    def popen(self, *argv: str, user: str = "") -> subprocess.Popen[str]:
-        """Start a program in the machine. The caller ends it."""
+    @contextlib.contextmanager
+    def running(self, *argv: str, user: str = "") -> Iterator[subprocess.Popen[str]]:
+        """Have a program run in the machine. SIGTERM, and a moment later SIGKILL, ends it with the block."""
+        with self._popen(*argv, user=user) as process:
+            try:
+                yield process
+            finally:
+                for how in (signal.SIGTERM, signal.SIGKILL):
+                    # nsenter waits for it, and hands no signal on
+                    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+                    with contextlib.suppress(OSError):
+                        for child in children.read_text(encoding="ascii").split():
+                            os.kill(int(child), how)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(_STOP_S)
+                        break
+
+    def _popen(self, *argv: str, user: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.argv(*argv, user=user),
             stdout=subprocess.PIPE,
@@ -176,6 +204,7 @@ class Machine:
             text=True,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def show(self, unit: str, name: str) -> str:
