@@ -1,5 +1,6 @@
 #!/bin/sh
-# make deb: dist/flowtop_VERSION_all.deb, for Debian 12 and later. VERSION in the environment is another version, DIST another place.
+# make deb: dist/flowtop_VERSION_all.deb, for Debian 12 and later.
+# VERSION in the environment is another version, DIST another directory.
 # Debian's own packages of what flowtop needs are used, but for two that are too old in Debian 12: those come along,
 # from the environment that $PYTHON is of.
 set -eu

@@ -10,8 +10,9 @@ stamp=$venv/setup.stamp
 log=$venv/setup.log
 # conntrack..ping: the test bed; shellcheck: `make check`; netsniff-ng: the classic flowtop, for `make bench`;
 # gcc pkg-config libsystemd-dev: systemd-python; dnsmasq-base: a DNS and DHCP server; ieee-data: vendors of MAC addresses
+# systemd..mmdebstrap: `make test-system`
 packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git shellcheck
-    gcc libc6-dev pkg-config libsystemd-dev dnsmasq-base ieee-data"
+    gcc libc6-dev pkg-config libsystemd-dev dnsmasq-base ieee-data systemd systemd-container mmdebstrap"
 
 say() {
     echo "setup: $*"
