@@ -4,10 +4,10 @@ DESTDIR ?=
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup run test check bench compare stress screenshots man completions config install uninstall
+.PHONY: help setup run test test-system check bench compare stress screenshots man completions config deb install uninstall purge
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
 
 setup: ## install what is missing: system packages (as root, on Debian), .venv
 	@scripts/setup.sh
@@ -17,6 +17,9 @@ run: setup ## start flowtopd on this machine's kernel and open a viewer (as root
 
 test: setup ## every test; those that need root and a kernel with conntrack are skipped without
 	$(BIN)/python -m pytest $(ARGS)
+
+test-system: setup ## the Debian package and the service, in a machine with a real systemd (as root; makes a Debian 12 once)
+	$(BIN)/python -m pytest tests/system $(ARGS)
 
 check: setup ## what can be said without running the program: format, lint, types, imports, shape
 	$(BIN)/ruff format --check .
@@ -46,8 +49,14 @@ completions: setup ## write completions/ anew, for bash, zsh and fish, of the pr
 config: setup ## write etc/flowtopd.toml anew, of the keys in flowtopd/config.py
 	$(BIN)/python -m scripts.config_toml
 
+deb: setup ## dist/flowtop_VERSION_all.deb, for Debian 12 and later
+	@scripts/deb.sh
+
 install: ## into PREFIX (/usr/local), below DESTDIR if that is set
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
 
 uninstall: ## remove what install has put there
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall
+
+purge: ## the same, and configuration, databases and the user flowtop
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh purge

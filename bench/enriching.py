@@ -25,7 +25,8 @@ from bench import sockets, truth
 from bench.report import Measured, median, thousands
 from flowtopd.collector import Collector
 from flowtopd.config import Config
-from flowtopd.daemon import SWITCH_INTERVAL_S, make_pipeline
+from flowtopd.daemon import SWITCH_INTERVAL_S
+from flowtopd.enrichers import make_pipeline
 from flowtopd.enrich.geoip.places import Places
 from flowtopd.enrich.pipeline import Pipeline
 from flowtopd.flows.snapshot import KernelState, Tick

@@ -20,11 +20,13 @@ from flowtopd.config_check import check
 from flowtopd.daemon import Place, check_kernel, replay, run
 from flowtopd.geoip_update.update import Update
 from flowtopd.session.access import SocketInUseError
-from flowtopd.system.log_lines import Plain, escaped
+from flowtopd.system import journal
+from flowtopd.system.log_lines import escaped
 from flowtopd.system.own_directory import UnsafeDirectoryError
 from flowtopd.system.runtime_dir import DEFAULT_PATH as DEFAULT_RUNTIME_DIR
 from flowtopd.system.runtime_dir import AlreadyRunningError
 from flowtopd.system.sysctl import restore
+from flowtopd.system.systemd import HandedOverError
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.messages import MAX_SPEED, MIN_SPEED, Progress
@@ -98,10 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for other in (error, *error.more):
             print(f"flowtopd: {escaped(str(other))}", file=sys.stderr)
         return USAGE
-    level = options.log_level or config.daemon.log_level
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Plain("flowtopd: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=str(level).upper())
+    config = _overridden(config, options)
+    journal.setup(config.daemon.log_level)
     if options.restore:
         return _restore(options.runtime_dir)
     if options.update:
@@ -119,6 +119,15 @@ def _check_config(path: Path | None) -> int:
     said = f", with {number} warning{'s' if number > 1 else ''}" if number else ""
     print(f"flowtopd: {found.file or f'{DEFAULT_CONFIG} is not there, the defaults are used'}: fine{said}")
     return 0
+
+
+def _overridden(config: Config, options: argparse.Namespace) -> Config:
+    """The configuration with what the command line says instead."""
+    if options.activate:
+        config = replace(config, conntrack=replace(config.conntrack, activate=True))
+    if options.log_level:
+        config = replace(config, daemon=replace(config.daemon, log_level=LogLevel(options.log_level)))
+    return config
 
 
 def _restore(runtime_dir: Path) -> int:
@@ -156,8 +165,6 @@ def _update(config: Config) -> int:
 def _run(config: Config, options: argparse.Namespace) -> int:
     if options.record and options.replay:
         _die(USAGE, "--record and --replay: a recording is there already")
-    if options.activate:
-        config = replace(config, conntrack=replace(config.conntrack, activate=True))
     path = options.socket or options.runtime_dir / SOCKET_NAME
     place = Place(options.runtime_dir, path, options.viewer_fd, options.record)
     try:
@@ -165,10 +172,10 @@ def _run(config: Config, options: argparse.Namespace) -> int:
             _replay(config, place, options)
             return 0
         check_kernel()
-        run(config, place, f"flowtopd {VERSION}")
+        run(config, place, f"flowtopd {VERSION}", lambda: _overridden(load(options.config), options))
     except AlreadyRunningError as error:
         _die(CANNOT, str(error), hint="viewers join it with: flowtop")
-    except SocketInUseError as error:
+    except (SocketInUseError, HandedOverError) as error:
         _die(CANNOT, str(error))
     except UnsafeDirectoryError as error:
         _die(CANNOT, str(error), hint=error.hint)

@@ -92,6 +92,12 @@ class Viewers(int):
     __slots__ = ()
 
 
+class Seconds(int):
+    """A time, 0 to an hour."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """The process itself."""
@@ -100,12 +106,8 @@ class Daemon:
     """The least important messages that are logged."""
     max_viewers: Viewers = field(default=Viewers(64))
     """How many viewers may be connected at once, 1 to 1000; root has a few places more."""
-
-
-class Seconds(int):
-    """A time, 0 to an hour."""
-
-    __slots__ = ()
+    idle_exit: Seconds = field(default=Seconds(0))
+    """After how many seconds without viewers the daemon ends, up to 3600; for socket activation. 0: never."""
 
 
 class Interval(Seconds):

@@ -3,63 +3,47 @@
     TaskGroup ┬ ticker    waits for demand ─▶ Collector.tick in the thread ─▶ Hub.publish
               ├ server    accepts viewers, a session each
               ├ recorder  writes every tick to a file, where asked for
-              └ signals   SIGTERM, SIGINT: everything is cancelled
+              ├ reloader  SIGHUP: the configuration is read again
+              ├ watchdog  signs of life for the service manager, where it wants them
+              └ signals   SIGTERM, SIGINT, nobody for long: everything is cancelled
 
 Where a recording is shown, a Player takes the place of ticker and collector: it needs no kernel and no rights.
 
 Signals wait, blocked, while the host is being changed or put back.
 
-Order of what is changed outside, undone in reverse: 1 the runtime directory is locked, 2 sysctls are saved and set,
-3 connections are tracked (activation), 4 the socket is made. Before any of it the kernel is asked whether it lets us
-read its table at all.
+Order of what is changed outside, undone in reverse: 1 the host (`system.host`), 2 the socket is made, or taken from the
+service manager. Then rights that are not needed any more are dropped (`system.privileges`), and only then there are
+threads. Before any of it the kernel is asked whether it lets us read its table at all.
 """
 
 import asyncio
 import contextlib
 import errno
-import importlib
+import faulthandler
 import logging
 import os
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections import deque
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from flowtopd.collector import Collector
-from flowtopd.config import Config, Others, SysctlMode
-from flowtopd.enrich import services
-from flowtopd.enrich.directory import Directory
-from flowtopd.enrich.geoip.places import SYSTEM_DIRECTORIES, Places
-from flowtopd.enrich.lan.lan import Lan
-from flowtopd.enrich.pipeline import Pipeline
-from flowtopd.enrich.process.attribution import Attributor
-from flowtopd.enrich.process.cgroup import Cgroups
-from flowtopd.enrich.process.endings import Endings
-from flowtopd.enrich.process.events import Watcher
-from flowtopd.enrich.process.holders import Holders
-from flowtopd.enrich.process.identity import Identities
-from flowtopd.enrich.process.ledger import Inbox, Ledger
-from flowtopd.enrich.process.namespaces import Namespaces
-from flowtopd.enrich.process.sockets import Sockets
-from flowtopd.enrich.process.verdict import Verdicts
-from flowtopd.enrich.rdns.resolver import Resolver
-from flowtopd.flows.closed import ClosedFlows
+from flowtopd.config import Config, Others
+from flowtopd.enrichers import make_pipeline
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
-from flowtopd.netlink.datagrams import Subscription, open_all_flows, open_new_flows
 from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.reload import Parts, Reloader
 from flowtopd.replay.player import Player
 from flowtopd.replay.recorder import recorder
+from flowtopd.service import Idle, Status, watchdog
 from flowtopd.session.access import listening
 from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
@@ -67,12 +51,14 @@ from flowtopd.session.server import Server
 from flowtopd.session.updates import Updates
 from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.flowtables import Flowtables
+from flowtopd.system.host import Host, warn
+from flowtopd.system.journal import Event
 from flowtopd.system.memory import settle
 from flowtopd.system.open_files import raise_open_files
 from flowtopd.system.own_directory import check_directory
-from flowtopd.system.runtime_dir import AlreadyRunningError, RuntimeDir
+from flowtopd.system.privileges import drop, needed
 from flowtopd.system.sysctl import Sysctls
-from flowtopd.system.systemd import notify
+from flowtopd.system.systemd import handed_over, notify, reloading, told, watchdog_s
 from flowtopd.system.tracking import Tracking, conntrack_exists
 from flowtopd.ticker import Ticker
 from flowtopd.wire.recording import About, Recording
@@ -80,12 +66,13 @@ from flowtopd.wire.recording import About, Recording
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may keep the interpreter: with Python's 5 ms, keys wait for the collector."""
 
-INBOX: Final = 4096
-"""Answers about processes that wait for a tick; between two that are an hour apart the oldest go."""
-
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (*STOP_SIGNALS, signal.SIGHUP)
 """Blocked but for the time in which they are handled, in the main thread: what was changed outside is put back
 whenever they come. The collector's threads are made while they are blocked, so that they never get one."""
+
+OTHERS_MAY_NOT: Final = 0o022
+"""Of every file that is made here: whatever the umask was, nobody else writes to it."""
 
 log = logging.getLogger("flowtopd")
 
@@ -103,26 +90,33 @@ class Place:
     record: Path | None = None
 
 
-def run(config: Config, place: Place, program: str) -> None:
-    """Run until a signal comes, or the only viewer of a private daemon leaves.
+def run(config: Config, place: Place, program: str, read_config: Callable[[], Config]) -> None:
+    """Run until a signal comes, the only viewer of a private daemon leaves, or nobody has looked for long.
 
-    Raises OSError, AlreadyRunningError and SocketInUseError for what keeps it from starting.
+    `read_config` reads the configuration anew, after SIGHUP. Raises OSError, AlreadyRunningError, SocketInUseError and
+    HandedOverError for what keeps it from starting.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     settle()
     raise_open_files()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    with _host(config, place) as sysctls, _listener(config, place) as sockets:
-        asyncio.run(_run(config, sysctls, sockets, place, program))
+    faulthandler.enable()  # SIGABRT is what a watchdog sends to a daemon that hangs: the log then says where
+    os.umask(os.umask(OTHERS_MAY_NOT) | OTHERS_MAY_NOT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    private = place.viewer_fd is not None
+    with Host(config.conntrack, place.runtime_dir, private=private) as host, _listener(config, place) as listener:
+        directories = [place.runtime_dir, place.socket.parent, config.geoip.directory]
+        drop(needed([*directories, *((place.record.parent,) if place.record else ())]))
+        asyncio.run(_run((config, read_config), host, listener, place, program))
 
 
 def replay(config: Config, place: Place, program: str, recording: Recording, *, speed: float, loop: bool) -> None:
     """Show a recording as if it were now, until a signal comes or the only viewer leaves. Raises as `run`."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     raise_open_files()
+    os.umask(os.umask(OTHERS_MAY_NOT) | OTHERS_MAY_NOT)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    with _listener(config, place) as sockets:
-        asyncio.run(_replay(config, place, program, recording, sockets, speed=speed, loop=loop))
+    with _listener(config, place) as listener:
+        asyncio.run(_replay(config, place, program, recording, listener, speed=speed, loop=loop))
 
 
 def check_kernel() -> None:
@@ -138,57 +132,48 @@ def check_kernel() -> None:
         raise OSError(number, f"cannot read connection tracking: {os.strerror(number)}") from None
 
 
-@contextlib.contextmanager
-def _host(config: Config, place: Place) -> Iterator[Sysctls]:
-    """Change the host as configured, and put it back."""
-    with contextlib.ExitStack() as undo:
-        mode = config.conntrack.sysctl
-        try:
-            runtime = undo.enter_context(RuntimeDir(place.runtime_dir))
-        except AlreadyRunningError:
-            if place.viewer_fd is None:
-                raise
-            # the daemon that owns the sysctls is running: this private one must not touch them
-            runtime = undo.enter_context(RuntimeDir(Path(undo.enter_context(tempfile.TemporaryDirectory()))))
-            mode = SysctlMode.NEVER
-        sysctls = Sysctls(runtime)
-        undo.callback(lambda: _warn(sysctls.release()))
-        _warn(sysctls.acquire(mode))
-        if config.conntrack.activate:
-            # pyroute2 takes 13 MB and 0.2 s, so it is imported only where activation is asked for
-            undo.enter_context(importlib.import_module("flowtopd.system.activation").Activation())
-        yield sysctls
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """The socket to accept viewers on, or the one that is a viewer. `path`: where it is, for a person."""
+
+    socket: socket.socket
+    path: str
+    handed_over: bool = False
 
 
 @contextlib.contextmanager
-def _listener(config: Config, place: Place) -> Iterator[socket.socket]:
-    """The socket to accept viewers on, or the one that is a viewer."""
+def _listener(config: Config, place: Place) -> Iterator[_Listener]:
     if place.viewer_fd is not None:
         with socket.socket(fileno=place.viewer_fd) as connected:
-            yield connected
+            yield _Listener(connected, "for one viewer")
+        return
+    if (given := handed_over()) is not None:
+        with given:  # and its path stays: the service manager goes on listening
+            yield _Listener(given, str(given.getsockname()), handed_over=True)
         return
     check_directory(place.socket.parent)
     for_all = config.access.others is Others.OWN
     with listening(place.socket, config.access.group, for_all=for_all) as (listener, problem):
-        _warn((problem,) if problem else ())
-        yield listener
+        warn((problem,) if problem else ())
+        yield _Listener(listener, str(place.socket))
 
 
-def _warn(lines: tuple[str, ...]) -> None:
-    for line in lines:
-        log.warning("%s", line)
-
-
-async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Place, program: str) -> None:
+async def _run(
+    read_config: tuple[Config, Callable[[], Config]], host: Host, listener: _Listener, place: Place, program: str
+) -> None:
+    """`read_config`: what was read, and how to read it anew."""
+    config, read_anew = read_config
     hub = Hub(float(config.history.interval) if config.history.always else None)
+    reloader = Reloader(config, read_anew, lambda begins: reloading() if begins else notify("READY=1"))
     with (
-        Updates(lambda tell: Update(config.geoip, tell)) as updates,
+        Updates(lambda tell: Update(reloader.config.geoip, tell)) as updates,
         Acts(delete, end_flow) as acts,
         NetlinkSocket() as netlink,
         contextlib.closing(make_pipeline(config)) as pipeline,
         ThreadPoolExecutor(1, "reader") as reader,
         ThreadPoolExecutor(1, "collector") as thread,
         ThreadPoolExecutor(1, "recorder") as writer,
+        contextlib.closing(Status(hub, notify if told() else None)) as status,
         contextlib.ExitStack() as files,
     ):
         recording = None
@@ -210,29 +195,83 @@ async def _run(config: Config, sysctls: Sysctls, sock: socket.socket, place: Pla
             executor.submit(int).result()
         tracking, flowtables = Tracking(), Flowtables()
         collector = Collector(
-            netlink, lambda flows: _kernel_state(sysctls, tracking, flowtables, flows), reader, pipeline
+            netlink, lambda flows: _kernel_state(host.sysctls, tracking, flowtables, flows), reader, pipeline
         )
         ticker = Ticker(hub, collector, thread)
         beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]
-        await _serve(server, sock, place, beside)
+        if (limit_s := watchdog_s()) is not None:
+            beside.append(watchdog(limit_s, lambda: ticker.busy_s, notify))
+        beside.append(reloader.run(Parts(host, hub, server, pipeline, thread)))
+        # without a socket unit nobody would start it again
+        idle = Idle(
+            hub,
+            lambda: reloader.config.daemon.idle_exit if listener.handed_over else 0,
+            lambda: updates.running,
+        )
+
+        def changed() -> None:
+            status.changed()
+            idle.changed()
+
+        hub.watch(changed)
+        status.changed()
+
+        def hang_up() -> None:
+            reloader.ask()
+            idle.changed()
+
+        await _serve(server, listener, place, beside, _Ends(idle.wait(), hang_up))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What ends a daemon beside signals, and what it does on SIGHUP where that does not."""
+
+    wait: Coroutine[Any, Any, None]
+    hang_up: Callable[[], None]
 
 
 async def _serve(
-    server: Server, sock: socket.socket, place: Place, beside: Iterable[Coroutine[Any, Any, None]]
+    server: Server,
+    listener: _Listener,
+    place: Place,
+    beside: Iterable[Coroutine[Any, Any, None]],
+    ends: _Ends | None = None,
 ) -> None:
     """Serve until a signal comes or the only viewer leaves; what runs beside it ends then."""
     async with asyncio.TaskGroup() as tasks:
         others = [tasks.create_task(each) for each in beside]
-        serving = tasks.create_task(server.serve(sock) if place.viewer_fd is None else server.serve_one(sock))
+        alone = place.viewer_fd is not None
+        serving = tasks.create_task(server.serve_one(listener.socket) if alone else server.serve(listener.socket))
+        if ends is not None:
+            leaving = tasks.create_task(ends.wait)
+            leaving.add_done_callback(lambda _done: serving.cancel())
+            others.append(leaving)
         serving.add_done_callback(lambda _done: [each.cancel() for each in others])
+        loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            loop.add_signal_handler(number, serving.cancel)
+        if ends is not None:
+            loop.add_signal_handler(signal.SIGHUP, _on_hang_up(ends.hang_up, serving.cancel))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         notify("READY=1")
-        log.info("ready, %s", place.socket if place.viewer_fd is None else "for one viewer")
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        log.info("ready, %s", listener.path, extra={"flowtop_event": Event.STARTED})
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     notify("STOPPING=1")
-    log.info("stopping")
+    log.info("stopping", extra={"flowtop_event": Event.STOPPING})
+
+
+def _on_hang_up(reload: Callable[[], None], end: Callable[[], object]) -> Callable[[], None]:
+    """SIGHUP is asked for, or comes because the terminal on which the daemon was started is gone."""
+    had_terminal = os.isatty(0)
+
+    def hang_up() -> None:
+        if had_terminal and not os.isatty(0):
+            end()
+        else:
+            reload()
+
+    return hang_up
 
 
 async def _replay(
@@ -240,7 +279,7 @@ async def _replay(
     place: Place,
     program: str,
     recording: Recording,
-    sock: socket.socket,
+    listener: _Listener,
     *,
     speed: float,
     loop: bool,
@@ -259,22 +298,7 @@ async def _replay(
             host=recording.about.host,
             seek=player.seek,
         )
-        await _serve(server, sock, place, [player.run()])
-
-
-def make_pipeline(config: Config) -> Pipeline:
-    """The enrichers, and what they need of one another's findings."""
-    geoip = config.geoip
-    directory = Directory(Lan(), Places(geoip.files, (geoip.directory, *SYSTEM_DIRECTORIES)), Resolver())
-    inbox: Inbox = deque(maxlen=INBOX)
-    endings = Endings()
-    cgroups = Cgroups()
-    verdicts = Verdicts(Holders(cgroups), Identities(cgroups))
-    attributor = Attributor(Sockets(), verdicts, Namespaces(), directory.is_host)
-    closed = ClosedFlows(config.history.closed) if config.history.closed else None
-    events = open_all_flows if closed else open_new_flows
-    watcher = Watcher(attributor, inbox.append, partial(Subscription, events), endings=endings)
-    return Pipeline(directory, Ledger(watcher, inbox), services.load(), closed=closed, endings=endings)
+        await _serve(server, listener, place, [player.run()])
 
 
 def _kernel_state(sysctls: Sysctls, tracking: Tracking, flowtables: Flowtables, flows: int) -> KernelState:

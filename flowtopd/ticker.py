@@ -10,11 +10,15 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from flowtopd.collector import Collector
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.session.hub import Hub
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,20 @@ class Ticker:
         self._started_s = -math.inf
         self._took_s = 0.0
         self._complaint = ""
+        self._busy_from_s = math.inf
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the collector has been at what it does now, 0 while it waits."""
+        return max(0.0, asyncio.get_running_loop().time() - self._busy_from_s)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        loop = asyncio.get_running_loop()
+        self._busy_from_s = loop.time()
+        try:
+            return await loop.run_in_executor(self._thread, work, *arguments)
+        finally:
+            self._busy_from_s = math.inf
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -37,7 +55,7 @@ class Ticker:
             await self._until_due()
             self._started_s = loop.time()
             try:
-                tick = await loop.run_in_executor(self._thread, self._collector.tick, self._hub.mean_s)
+                tick = await self._in_thread(self._collector.tick, self._hub.mean_s)
             except (NetlinkError, MalformedMessage) as error:
                 if self._complaint != str(error):  # said once, not every tick
                     log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
@@ -58,10 +76,10 @@ class Ticker:
             interval_s = self._hub.interval_s
             if interval_s is None:
                 if self._hub.viewers:
-                    await loop.run_in_executor(self._thread, self._collector.rest)
+                    await self._in_thread(self._collector.rest)
                 else:
                     self._hub.clear()
-                    await loop.run_in_executor(self._thread, self._collector.forget)
+                    await self._in_thread(self._collector.forget)
                 await self._hub.changed()
                 continue
             wait_s = self._started_s + self._pace(interval_s) - loop.time()

@@ -11,9 +11,10 @@ log=$venv/setup.log
 # conntrack..ping: the test bed; shellcheck: `make check`; netsniff-ng: the classic flowtop, for `make bench`;
 # iptstate iperf3: for `make compare`; mandoc groff-base: man pages; zsh fish: their completion; openssh: `flowtop --host`;
 # gcc pkg-config libsystemd-dev: systemd-python; dnsmasq-base: a DNS and DHCP server; ieee-data: vendors of MAC addresses
+# systemd..mmdebstrap: `make test-system`
 packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git shellcheck
     gcc libc6-dev pkg-config libsystemd-dev dnsmasq-base ieee-data mandoc groff-base zsh fish iptstate iperf3
-    openssh-client openssh-server"
+    openssh-client openssh-server systemd systemd-container mmdebstrap"
 
 say() {
     echo "setup: $*"

@@ -15,7 +15,7 @@ import pytest
 
 from flowtopd.collector import Collector
 from flowtopd.config import Config
-from flowtopd.daemon import make_pipeline
+from flowtopd.enrichers import make_pipeline
 from flowtopd.flows.dimensions import Attribution
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.flows.snapshot import Snapshot as Taken

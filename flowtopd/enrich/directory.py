@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -46,6 +47,8 @@ class _Job(Enum):
     """Whether other databases are asked now."""
     PLACE = auto()
     """Rows of the table, and the ids of their places."""
+    MOVE = auto()
+    """Nothing: from now on databases are looked for elsewhere."""
     CLOSE = auto()
 
 
@@ -207,6 +210,11 @@ class Directory:
     def own_lookups(self) -> NDArray[np.int64]:
         """When names were looked up and quickly found: (n, 2), nanoseconds of Unix time."""
         return self._resolver.quick_lookups()
+
+    def look_in(self, files: Sequence[Path], directories: Sequence[Path]) -> None:
+        """Look for databases there, at the next tick for the first time."""
+        self._background.do(_Job.MOVE, partial(self._databases.look_in, files, directories))
+        self._refresh_from_s = self._clock()
 
     def compact(self, used: NDArray[np.bool_], *, urgent: bool = False) -> Ids | None:
         """Drop the rows that are not used; return for each row where it is now.

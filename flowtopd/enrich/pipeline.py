@@ -16,8 +16,9 @@ them when something has changed that concerns all: the addresses of this host, t
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -69,6 +70,7 @@ class Pipeline:
         self._last_closed: Columns | None = None
         self._last_snapshot: Snapshot | None = None
         self._compact_at = _ROOM
+        self._renamed = False
 
     @property
     def events_lost(self) -> int:
@@ -102,10 +104,11 @@ class Pipeline:
         moved = self._directory.learn()
         _face(draft, everything if moved else draft.new, self._directory.columns["where"])
         changed = self._ledger.settle(draft, moved=moved)
-        self._serve(draft, everything if moved or changed else draft.new)
+        renamed, self._renamed = self._renamed, False
+        self._serve(draft, everything if moved or changed or renamed else draft.new)
         self._tag_own(draft)
         for one in closed:
-            self._enrich_closed(one)
+            self._enrich_closed(one, renamed=renamed)
         self._compact(draft, *closed)
         self._last, self._last_snapshot = draft.publish(), snapshot
         dimensions = Dimensions(
@@ -132,11 +135,14 @@ class Pipeline:
             draft.bring(closing.came, self._last, closing.at)
         return (draft,)
 
-    def _enrich_closed(self, closed: Draft) -> None:
-        """Find out what can be known of flows that no dump has had, and take what came too late for others."""
+    def _enrich_closed(self, closed: Draft, *, renamed: bool) -> None:
+        """Find out what can be known of flows that no dump has had, and take what came too late for others.
+
+        `renamed`: the ids of services are those of other names than at the last tick.
+        """
         _face(closed, closed.new, self._directory.columns["where"])
         self._ledger.recall(closed)
-        self._serve(closed, closed.new)
+        self._serve(closed, np.arange(closed.snapshot.size) if renamed else closed.new)
         if len(closed.new):
             self._tag_own(closed)
 
@@ -207,6 +213,12 @@ class Pipeline:
             self._closed.forget()
         self._last = self._last_closed = self._last_snapshot = None
         self._compact_at = _ROOM
+
+    def reload(self, names: Names, files: Sequence[Path], directories: Sequence[Path]) -> None:
+        """Go on with these names of services, and look for databases of places there."""
+        self._services = names
+        self._renamed = True
+        self._directory.look_in(files, directories)
 
     def close(self) -> None:
         """End all threads."""

@@ -3,7 +3,8 @@
 Rules, in this order: a later step is not possible before, or would undo, an earlier one
 1. As root: no groups, then the group, then the user of "nobody". Anybody else stays who he is.
 2. No capability is left: not in the bounding set (which only root may empty, so before 1), not ambient, not
-   inheritable, not permitted.
+   permitted, not inheritable. Where a service manager's filter refuses capset(2), none may have been permitted before;
+   what is inheritable then stays, and is worth nothing after 3.
 3. No program that this process starts can get any back (no_new_privs), and limits keep it small.
 4. The kernel ends this process with the one that started it. Changing the user resets that, so it comes after 1.
 5. What was given up is looked at: where anything is left, PermissionError is raised.
@@ -11,12 +12,15 @@ Rules, in this order: a later step is not possible before, or would undo, an ear
 What has to be read with the old rights (modules, the store of certificates) must be read before.
 """
 
+import contextlib
 import ctypes
+import errno
 import os
 import pwd
 import resource
 import signal
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +57,8 @@ def confine(largest_file: int) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    if _libc.capset(_HEADER, _NO_CAPABILITIES):
+    refused = bool(_libc.capset(_HEADER, _NO_CAPABILITIES))
+    if refused and ctypes.get_errno() != errno.EPERM:
         raise _os_error("capset")
     _prctl(PR_SET_NO_NEW_PRIVS, 1)
     for limit, value in (
@@ -63,9 +68,10 @@ def confine(largest_file: int) -> None:
         (resource.RLIMIT_NPROC, 0),  # nothing can outlive this process and write on
     ):
         resource.setrlimit(limit, (value, value))
-    os.nice(NICE)
+    with contextlib.suppress(PermissionError):  # that same filter; it is a courtesy, no safety
+        os.nice(NICE)
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    _check()
+    _check(("CapPrm", "CapEff", "CapAmb", *(() if refused else ("CapInh",))))
 
 
 def _nobody() -> tuple[int, int]:
@@ -76,10 +82,10 @@ def _nobody() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _check() -> None:
+def _check(empty: Sequence[str]) -> None:
     status = Path("/proc/self/status").read_bytes().decode(errors="replace")
     lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    kept = [name for name in ("CapInh", "CapPrm", "CapEff", "CapAmb") if int(lines[name], 16)]
+    kept = [name for name in empty if int(lines[name], 16)]
     if kept or 0 in (*os.getresuid(), *os.getresgid()) or lines["NoNewPrivs"].strip() != "1":
         raise PermissionError(f"rights are left: {', '.join(kept) or 'root'}")
 

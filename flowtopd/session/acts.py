@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -84,34 +84,47 @@ class Acts:
             self._busy.add(tell)
             act = self._delete if isinstance(wanted, Delete) else self._end
             doing = asyncio.get_running_loop().run_in_executor(self._thread, act, snapshot, row)
-            doing.add_done_callback(partial(self._ended, f"{who}: {wanted.TYPE} {flow}", wanted.id, flow, tell))
+            doing.add_done_callback(partial(self._ended, who, wanted, flow, tell))
 
     def _refuse(self, who: Peer, wanted: Delete | Kill, flow: str) -> None:
-        self._complaints.say(logging.WARNING, who.uid, "act", f"{who}: {wanted.TYPE} {flow}: denied")
+        line = f"{who}: {wanted.TYPE} {flow}: denied"
+        self._complaints.say(logging.WARNING, who.uid, "act", line, fields=_fields(who, wanted, flow, "refused"))
         raise RemoteProtocolError(
             ErrorCode.DENIED, "only root and members of the admin group may delete entries and close connections"
         )
 
-    def _ended(self, what: str, flow_id: str, flow: str, tell: Tell, doing: asyncio.Future[str]) -> None:
+    def _ended(self, who: Peer, wanted: Delete | Kill, flow: str, tell: Tell, doing: asyncio.Future[str]) -> None:
         self._busy.discard(tell)
         if doing.cancelled():
             return
+        what, fields = f"{who}: {wanted.TYPE} {flow}", _fields(who, wanted, flow, "acted")
         try:
             text = doing.result()
         except OSError as error:
-            log.warning("%s: %s", what, error.strerror)
+            log.warning("%s: %s", what, error.strerror, extra=fields)
             tell(Error(ErrorCode.FAILED, f"{flow}: {error.strerror}"))
         except Exception:  # a mistake of ours must not leave the viewer waiting
-            log.exception("%s: failed", what)
+            log.exception("%s: failed", what, extra=fields)
             tell(Error(ErrorCode.FAILED, f"{flow}: the daemon failed, its log says more"))
         else:
-            log.info("%s: %s", what, text)
-            tell(Done(flow_id, f"{flow}: {text}"))
+            log.info("%s: %s", what, text, extra=fields)
+            tell(Done(wanted.id, f"{flow}: {text}"))
 
 
 def _leave_signals() -> None:
     """In the thread. These signals are the main thread's, also in the moments when that one blocks them."""
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+
+
+def _fields(peer: Peer, wanted: Delete | Kill, flow: str, event: str) -> dict[str, Any]:
+    """What a log that has fields gets beside the line: see `system.journal`."""
+    return {
+        "flowtop_event": event,
+        "flowtop_uid": peer.uid,
+        "flowtop_pid": peer.pid,
+        "flowtop_action": wanted.TYPE,
+        "flowtop_flow": flow,
+    }
 
 
 def _text(snapshot: Snapshot, row: int) -> str:

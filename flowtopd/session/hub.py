@@ -37,7 +37,8 @@ class Hub:
     def __init__(self, background_s: float | None = None) -> None:
         self.latest: Published | None = None
         self.pace_s = 0.0
-        self._background_s = background_s
+        self.background_s = background_s
+        self._watching: Callable[[], None] | None = None
         self._rates = RateHistory()
         self._intervals: dict[Callable[[], None], float | None] = {}
         self._others: set[Callable[[], None]] = set()
@@ -53,13 +54,21 @@ class Hub:
     @property
     def interval_s(self) -> float | None:
         """The shortest interval that is wanted, None when nobody wants ticks."""
-        wanted = (self._background_s, *self._intervals.values())
+        wanted = (self.background_s, *self._intervals.values())
         return min((interval for interval in wanted if interval is not None), default=None)
 
     @property
     def mean_s(self) -> frozenset[float]:
         """The times over which viewers want means of rates."""
         return frozenset(mean_s for mean_s in self._means.values() if mean_s)
+
+    def watch(self, watching: Callable[[], None]) -> None:
+        """Have this called whenever a tick, a viewer, or what one wants is new."""
+        self._watching = watching
+
+    def _tell(self) -> None:
+        if self._watching is not None:
+            self._watching()
 
     def join(self, wake: Callable[[], None], *, viewer: bool = True) -> None:
         """Add a viewer, known by the function that wakes it when there is a new tick. It wants nothing yet.
@@ -69,6 +78,7 @@ class Hub:
         self._intervals[wake] = None
         if not viewer:
             self._others.add(wake)
+        self._tell()
 
     def want(self, wake: Callable[[], None], interval_s: float | None, mean_s: float = 0.0) -> None:
         """Note how often this viewer wants a tick, None: not at all for now; and means over how long, 0: none."""
@@ -76,6 +86,7 @@ class Hub:
         if self._intervals[wake] != interval_s:
             self._intervals[wake] = interval_s
             self._changed.set()
+            self._tell()
 
     def leave(self, wake: Callable[[], None]) -> None:
         """Remove a viewer."""
@@ -83,6 +94,7 @@ class Hub:
         self._others.discard(wake)
         self._means.pop(wake, None)
         self._changed.set()
+        self._tell()
 
     def publish(self, tick: Tick, pace_s: float) -> None:
         """Make this the newest tick; `pace_s` seconds will pass until the next one."""
@@ -93,12 +105,14 @@ class Hub:
         self.pace_s = pace_s
         for wake in self._intervals:
             wake()
+        self._tell()
 
     def clear(self) -> None:
         """Drop the newest tick and the history: they are too old to be shown to whoever comes next."""
         self.latest = None
         self._rates.clear()
         self._history.clear()
+        self._tell()
 
     def stir(self) -> None:
         """Have who waits in `changed` look again."""

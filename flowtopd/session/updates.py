@@ -51,6 +51,11 @@ class Updates:
     ) -> None:
         self.close()
 
+    @property
+    def running(self) -> bool:
+        """Whether there is one."""
+        return self._job is not None
+
     def join(self, listener: Tell) -> None:
         """Hear of the update that runs, or else of a new one, until it has ended."""
         if listener in self._listeners:

@@ -79,6 +79,7 @@ class RuntimeDir:
             with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, the message lacks the pid
                 os.ftruncate(lock, 0)
                 os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+            self._give(lock)
         except BlockingIOError:
             pid = os.pread(lock, 32, 0).strip()
             os.close(lock)
@@ -87,6 +88,13 @@ class RuntimeDir:
             os.close(lock)
             raise
         return lock
+
+    def _give(self, file: int) -> None:
+        """Make a file its that has the directory: root by hand, then the service's user, use it one after the other."""
+        owner = os.fstat(self._directory)
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            with contextlib.suppress(OSError):  # the right to do so is dropped after the start
+                os.fchown(file, owner.st_uid, owner.st_gid)
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when there is none. Raises OSError, also for what is no regular file."""
@@ -112,6 +120,7 @@ class RuntimeDir:
             with open(file, "wb") as stream:  # noqa: PTH123 - a descriptor, not a path
                 stream.write(content)
                 stream.flush()
+                self._give(file)
                 os.fsync(file)
             os.rename(new, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         except BaseException:

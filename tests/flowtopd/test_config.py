@@ -90,7 +90,7 @@ def test_dotted_keys_and_inline_tables_are_toml_too() -> None:
         ("[conntrak]\n", 1, "conntrak", "unknown section, did you mean conntrack?"),
         ("\n\n[zzz]\n", 3, "zzz", "unknown section, known: conntrack, access, geoip, history, daemon"),
         ("[conntrack]\n\nsysctls = 'keep'\n", 3, "conntrack.sysctls", "unknown key, did you mean sysctl?"),
-        ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level, max_viewers"),
+        ("[daemon]\nq = 1\n", 2, "daemon.q", "unknown key, known: log_level, max_viewers, idle_exit"),
         ("[history]\nclosed = -1\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got -1"),
         ("[history]\nclosed = 1.5\n", 2, "history.closed", "wants whole seconds, 0 to 3600, got 1.5"),
         ("[history]\ninterval = 0\n", 2, "history.interval", "wants whole seconds, 1 to 3600, got 0"),

@@ -136,6 +136,11 @@ class Places:
                 source.database.close()
         return before != after
 
+    def look_in(self, files: Sequence[Path], directories: Sequence[Path]) -> None:
+        """Look there from the next `refresh` on, also for what is where it was."""
+        self._files, self._directories = files, directories
+        self._gave_up = True
+
     def close(self) -> None:
         """Let go of all files."""
         for source in (self._location, self._network):

@@ -13,9 +13,12 @@ It is getnameinfo since that honours /etc/hosts, nsswitch.conf and what else thi
 - Everything is bounded. Threads without work wait without a timer.
 """
 
+import ctypes
 import logging
+import os
 import signal
 import socket
+import struct
 import threading
 import time
 from collections import OrderedDict
@@ -33,6 +36,10 @@ from flowtopd.enrich.rdns.spans import QUICK_NS, Spans
 
 # names longer than NI_MAXHOST, which only files can hold, are no failures of the resolver
 _NO_NAME: Final = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_OVERFLOW)
+
+_NI_MAXHOST: Final = 1025  # netdb.h
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_libc.gai_strerror.restype = ctypes.c_char_p
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +60,25 @@ class Limits:
 
 def system_name(address: str) -> str:
     """What this host calls an address. Raises OSError; may take half a minute."""
-    return socket.getnameinfo((address, 0), socket.NI_NAMEREQD | socket.NI_NUMERICSERV)[0]
+    # not socket.getnameinfo: before Python 3.12, as in Debian 12, it keeps the interpreter's lock while it waits, and
+    # the whole daemon stands still as long as a name server does not answer. ctypes lets go of the lock
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    packed = socket.inet_pton(family, address)
+    # linux/in.h, linux/in6.h
+    place = struct.pack("=HH4s8x" if family == socket.AF_INET else "=HHI16sI", *_place(family, packed))
+    name = ctypes.create_string_buffer(_NI_MAXHOST)
+    code = _libc.getnameinfo(place, len(place), name, len(name), None, 0, socket.NI_NAMEREQD)
+    if code == socket.EAI_SYSTEM:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    if code:
+        raise socket.gaierror(code, _libc.gai_strerror(code).decode(errors="replace"))
+    return os.fsdecode(name.value)
+
+
+def _place(family: int, packed: bytes) -> tuple[int | bytes, ...]:
+    """The fields of struct sockaddr_in or sockaddr_in6, port 0."""
+    return (family, 0, packed) if family == socket.AF_INET else (family, 0, 0, packed, 0)
 
 
 class Resolver:

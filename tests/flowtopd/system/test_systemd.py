@@ -3,12 +3,15 @@
 import inspect
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from flowtopd.system.systemd import notify
+from flowtopd.system.systemd import notify, watchdog_s
+from testbed.daemon import ROOT
 
 LIBRARY: Callable[[str], object] | None = inspect.signature(notify).parameters["library"].default
 
@@ -79,3 +82,58 @@ def test_the_descriptor_is_closed(listener: socket.socket) -> None:
     notify("READY=1", library=None)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
     assert listener.recv(10)
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "pid", "seconds"),
+    [
+        ("2000000", "", 2.0),
+        ("500000", "own", 0.5),
+        ("500000", "1", None),
+        ("", "", None),
+        ("0", "", None),
+        ("x", "", None),
+    ],
+)
+def test_the_watchdog_is_ours_or_none(
+    monkeypatch: pytest.MonkeyPatch, microseconds: str, pid: str, seconds: float | None
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
+    assert watchdog_s() == seconds
+
+
+HAND_OVER = """
+import os, socket, sys
+sys.path.insert(0, {root!r})
+from flowtopd.system.systemd import HandedOverError, handed_over
+given = {make}
+os.dup2(given.fileno(), 3)
+os.environ["LISTEN_FDS"], os.environ["LISTEN_PID"] = {count!r}, {pid}
+try:
+    taken = handed_over()
+    print("nothing" if taken is None else (taken.getsockname(), os.get_inheritable(3), "LISTEN_FDS" in os.environ))
+except HandedOverError as error:
+    print(error)
+"""
+UNIX = "socket.socket(socket.AF_UNIX); given.bind({path!r}); given.listen()"
+
+
+@pytest.mark.parametrize(
+    ("make", "count", "pid", "said"),
+    [
+        (UNIX, "1", "str(os.getpid())", "('{path}', False, False)"),
+        (UNIX, "2", "str(os.getpid())", "2 sockets were handed over, there is to be one"),
+        (UNIX, "1", "'1'", "nothing"),
+        ("socket.socket(socket.AF_UNIX)", "1", "str(os.getpid())", "what was handed over is no listening"),
+        ("socket.create_server(('127.0.0.1', 0))", "1", "str(os.getpid())", "what was handed over is no listening"),
+        ("open('/dev/null')", "1", "str(os.getpid())", "what was handed over is no socket"),
+    ],
+)
+def test_a_socket_that_is_handed_over_is_taken_or_refused(
+    tmp_path: Path, make: str, count: str, pid: str, said: str
+) -> None:
+    path = str(tmp_path / "s")
+    code = HAND_OVER.format(root=str(ROOT), make=make.format(path=path), count=count, pid=pid)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.startswith(said.format(path=path)), done.stderr
