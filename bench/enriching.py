@@ -25,12 +25,12 @@ from bench import sockets, truth
 from bench.report import Measured, median, thousands
 from flowtopd.collector import Collector
 from flowtopd.config import Config
-from flowtopd.daemon import SWITCH_INTERVAL_S
-from flowtopd.enrichers import make_pipeline
 from flowtopd.enrich.geoip.places import Places
 from flowtopd.enrich.pipeline import Pipeline
+from flowtopd.enrichers import make_pipeline
 from flowtopd.flows.snapshot import KernelState, Tick
 from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.serving import SWITCH_INTERVAL_S
 from testbed.entries import Entry, mix
 from testbed.inject import inject
 from testbed.netns import Namespace

@@ -17,9 +17,9 @@ from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
 from bench.floor import Floor
 from bench.report import Pairs, Ticks, median
 from flowtopd.collector import Collector
-from flowtopd.daemon import SWITCH_INTERVAL_S
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.netlink.nlsocket import NetlinkSocket
+from flowtopd.serving import SWITCH_INTERVAL_S
 from testbed.netns import Namespace
 
 LIMITS: Final = {1_000: 1.15, 100_000: 1.35}

@@ -7,6 +7,7 @@ Exit status: 0 fine, 1 cannot start, could not restore everything or update the 
 import argparse
 import contextlib
 import errno
+import importlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -17,8 +18,9 @@ from typing import Final, NoReturn
 from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
 from flowtopd.config import Config, ConfigError, LogLevel, load
 from flowtopd.config_check import check
-from flowtopd.daemon import Place, check_kernel, replay, run
+from flowtopd.daemon import check_kernel, run
 from flowtopd.geoip_update.update import Update
+from flowtopd.serving import Place
 from flowtopd.session.access import SocketInUseError
 from flowtopd.system import journal
 from flowtopd.system.log_lines import escaped
@@ -195,6 +197,7 @@ def _replay(config: Config, place: Place, options: argparse.Namespace) -> None:
         with open_recording(options.replay) as recording:
             if recording.trouble:
                 logging.getLogger("flowtopd").warning("%s", recording.trouble)
+            replay = importlib.import_module("flowtopd.replaying").replay  # what it needs takes 1 MB
             replay(config, place, f"flowtopd {VERSION}", recording, speed=options.speed, loop=options.loop)
     except RecordingError as error:
         _die(CANNOT, f"{options.replay}: {error}")
