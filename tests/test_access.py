@@ -301,7 +301,7 @@ def test_where_others_are_denied_one_is_refused_with_a_helpful_line_and_the_log_
             assert (done.returncode, done.stdout) == (1, "")
             assert done.stderr.splitlines() == [
                 f"flowtop: the daemon refused: uid {ALICE} is not in the group adm",
-                "flowtop: `sudo usermod -aG flowtop $USER`, then log in again",
+                "flowtop: `sudo usermod -aG adm $USER`, then log in again",
             ]
         assert as_user(daemon, ALICE, "--once", "--json", groups=(GID,)).returncode == 0
         assert daemon.log.count("closed: denied") == 1
