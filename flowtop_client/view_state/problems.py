@@ -200,7 +200,7 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
         if state.whose is Whose.OWN:
             return (
                 "None of the connections is yours, and others you may not see.",
-                "The daemon's group, usually flowtop, sees all: `sudo usermod -aG flowtop $USER`, then log in again.",
+                "Its group, mostly flowtop, sees all: `sudo usermod -aG flowtop $USER`, then log in again.",
             )
         return ("The kernel's table holds no connection yet.",)
     if not state.protocols:
