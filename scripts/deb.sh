@@ -60,7 +60,13 @@ done
 if [ -f "$root/usr/share/man/man1/flowtop.1.gz" ]; then
     ln -s flowtop.1.gz "$root/usr/share/man/man1/flowtop-viewer.1.gz"
 fi
-mv "$doc/CHANGELOG.md" "$doc/changelog"
+cat >"$doc/changelog" <<END
+flowtop ($version) unstable; urgency=medium
+
+  * CHANGELOG.md says what is new.
+
+ -- flowtop maintainers <flowtop@flowtop.invalid>  $(LC_ALL=C date -R -u -d "@$SOURCE_DATE_EPOCH")
+END
 gzip -9nf "$doc/changelog"
 copy 644 "$doc" packaging/deb/copyright
 
