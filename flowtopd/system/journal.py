@@ -11,6 +11,7 @@ Rules: who logs knows nothing of this: attributes of a record that begin with `f
 ids never change. A field has one line and can be printed. A record that cannot be written is dropped as logging does.
 """
 
+import importlib
 import logging
 import os
 import sys
@@ -20,15 +21,24 @@ from typing import Any, Final, TextIO
 
 from flowtopd.system.log_lines import Plain
 
-try:
-    from systemd.journal import sendv as _library_send
-except ImportError:
-    _library_send = None
-
 NAME: Final = "flowtopd"
 PREFIX: Final = "flowtop_"
 
 Send = Callable[..., object]
+
+
+def _library() -> Send | None:
+    """sd_journal_sendv of systemd-python; not imported where stderr cannot be the journal: it takes 1 MB."""
+    if not os.environ.get("JOURNAL_STREAM"):
+        return None
+    try:
+        sendv: Send = importlib.import_module("systemd.journal").sendv
+    except ImportError:
+        return None
+    return sendv
+
+
+_library_send: Final = _library()
 
 
 class Event(StrEnum):

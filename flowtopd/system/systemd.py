@@ -14,16 +14,26 @@ because nobody listens to how it is. What is handed over is taken once: programs
 """
 
 import contextlib
+import importlib
 import os
 import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
-try:
-    from systemd.daemon import notify as _library_notify
-except ImportError:
-    _library_notify = None
+
+def _library() -> Callable[[str], object] | None:
+    """sd_notify of systemd-python; not imported where there is nobody to be told: it takes 0.7 MB."""
+    if not os.environ.get("NOTIFY_SOCKET"):
+        return None
+    try:
+        notify: Callable[[str], object] = importlib.import_module("systemd.daemon").notify
+    except ImportError:
+        return None
+    return notify
+
+
+_library_notify: Final = _library()
 
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
 

@@ -387,7 +387,7 @@ def framed(values: dict[str, Any]) -> bytes:
     ("said", "why", "hint"),
     [
         (NEWER, "this viewer (protocol 1) is older than the daemon (protocol 2)", "update flowtop"),
-        (OLDER, "the daemon (protocol 0) is older than this viewer (protocol 1)", "update flowtopd; where that is done already"),
+        (OLDER, "the daemon (protocol 0) is older than this viewer (protocol 1)", "update flowtopd;"),
         (REFUSES, f"the daemon refused: {REFUSES['message']}", "update flowtop; where that is done already"),
         (
             {"type": "error", "code": "busy", "message": "64 viewers are connected, and no more are accepted"},

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -41,9 +42,17 @@ def test_lines_go_to_stderr_where_that_is_no_journal(stream: TextIO, monkeypatch
 
 
 def test_without_the_library_every_line_has_its_priority(journal: TextIO) -> None:
-    logged(handler(journal, None), logging.WARNING, "one\ntwo")
+    made = handler(journal, None)
+    logged(made, logging.WARNING, "one\n<0>two")
+    try:
+        raise KeyError("x")
+    except KeyError:
+        made.handle(logging.LogRecord("flowtopd", logging.ERROR, __file__, 1, "failed", (), sys.exc_info()))
     journal.seek(0)
-    assert journal.read() == "<4>one\n<4>two\n"
+    first, second, *traceback = journal.read().splitlines()
+    assert (first, second) == (r"<4>one\n<0>two", "<3>failed")
+    assert traceback
+    assert all(line.startswith("<3>    ") for line in traceback)
 
 
 def test_the_journal_gets_fields(journal: TextIO) -> None:

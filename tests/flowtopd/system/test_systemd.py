@@ -1,6 +1,6 @@
 """flowtopd.system.systemd: what is said arrives, and saying it never hurts."""
 
-import inspect
+import importlib
 import os
 import socket
 import subprocess
@@ -13,7 +13,11 @@ import pytest
 from flowtopd.system.systemd import notify, watchdog_s
 from testbed.daemon import ROOT
 
-LIBRARY: Callable[[str], object] | None = inspect.signature(notify).parameters["library"].default
+LIBRARY: Callable[[str], object] | None
+try:
+    LIBRARY = importlib.import_module("systemd.daemon").notify
+except ImportError:
+    LIBRARY = None
 
 
 @pytest.fixture(params=["path", "abstract"])
