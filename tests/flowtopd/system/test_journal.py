@@ -45,8 +45,8 @@ def test_without_the_library_every_line_has_its_priority(journal: TextIO) -> Non
     made = handler(journal, None)
     logged(made, logging.WARNING, "one\n<0>two")
     try:
-        raise KeyError("x")
-    except KeyError:
+        int("x")
+    except ValueError:
         made.handle(logging.LogRecord("flowtopd", logging.ERROR, __file__, 1, "failed", (), sys.exc_info()))
     journal.seek(0)
     first, second, *traceback = journal.read().splitlines()
