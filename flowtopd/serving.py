@@ -22,7 +22,7 @@ from flowtopd.session.access import listening
 from flowtopd.session.server import Server
 from flowtopd.system.host import warn
 from flowtopd.system.journal import Event
-from flowtopd.system.memory import settle
+from flowtopd.system.memory import give_back, settle
 from flowtopd.system.open_files import raise_open_files
 from flowtopd.system.own_directory import check_directory
 from flowtopd.system.systemd import handed_over, notify
@@ -135,6 +135,7 @@ async def serve(
         if ends is not None:
             loop.add_signal_handler(signal.SIGHUP, _on_hang_up(ends.hang_up, serving.cancel))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        give_back()  # files with the names of all ports have been read
         notify("READY=1")
         log.info("ready, %s", listener.path, extra={"flowtop_event": Event.STARTED})
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -19,16 +19,21 @@ LARGE: Final = 128 * 1024
 """Bytes from which a block is mapped on its own: where glibc begins, too."""
 
 
+_libc: Final = ctypes.CDLL(None)
+
+
 def settle() -> None:
-    """Call this when everything is imported. Does nothing where the C library is another one, such as musl."""
+    """Call this when everything is imported. Does nothing to a C library that is another one, such as musl."""
     gc.collect()
     gc.freeze()  # a full collection walks the modules, 10 ms in the middle of somebody's key press; they stay anyway
-    library = ctypes.CDLL(None)
-    try:
-        mallopt, malloc_trim = library.mallopt, library.malloc_trim
-    except AttributeError:
-        return
-    mallopt(_M_MMAP_THRESHOLD, LARGE)
-    mallopt(_M_TRIM_THRESHOLD, LARGE)
-    mallopt(_M_ARENA_MAX, 1)
-    malloc_trim(0)
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_MMAP_THRESHOLD, LARGE)
+        _libc.mallopt(_M_TRIM_THRESHOLD, LARGE)
+        _libc.mallopt(_M_ARENA_MAX, 1)
+    give_back()
+
+
+def give_back() -> None:
+    """Return what is free to the system, after something that took much for a moment."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
