@@ -19,7 +19,6 @@ from flowtopd.config import DEFAULT_PATH as DEFAULT_CONFIG
 from flowtopd.config import Config, ConfigError, LogLevel, load
 from flowtopd.config_check import check
 from flowtopd.daemon import check_kernel, run
-from flowtopd.geoip_update.update import Update
 from flowtopd.serving import Place
 from flowtopd.session.access import SocketInUseError
 from flowtopd.system import journal
@@ -157,7 +156,7 @@ def _update(config: Config) -> int:
             print(display.show(progress, terminal_width(sys.stdout)), end="", flush=True)
 
     try:
-        well = Update(config.geoip, tell).run()
+        well: bool = importlib.import_module("flowtopd.geoip_update.update").Update(config.geoip, tell).run()
     except KeyboardInterrupt:
         print(display.clear(), end="", flush=True)
         return INTERRUPTED

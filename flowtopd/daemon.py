@@ -27,7 +27,6 @@ from flowtopd.collector import Collector
 from flowtopd.config import Config
 from flowtopd.enrichers import make_pipeline
 from flowtopd.flows.snapshot import KernelState
-from flowtopd.geoip_update.update import Update
 from flowtopd.netlink.ctnetlink import stats_request
 from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket
@@ -37,7 +36,7 @@ from flowtopd.serving import Ends, Listener, Place, open_listener, prepare, serv
 from flowtopd.session.acts import Acts
 from flowtopd.session.hub import Hub
 from flowtopd.session.server import Server
-from flowtopd.session.updates import Updates
+from flowtopd.session.updates import Job, Tell, Updates
 from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.flowtables import Flowtables
 from flowtopd.system.host import Host
@@ -85,7 +84,7 @@ async def _run(
     hub = Hub(float(config.history.interval) if config.history.always else None)
     reloader = Reloader(config, read_anew, lambda begins: reloading() if begins else notify("READY=1"))
     with (
-        Updates(lambda tell: Update(reloader.config.geoip, tell)) as updates,
+        Updates(lambda tell: _update(reloader.config, tell)) as updates,
         Acts(delete, end_flow) as acts,
         NetlinkSocket() as netlink,
         contextlib.closing(make_pipeline(config)) as pipeline,
@@ -148,3 +147,9 @@ def _kernel_state(sysctls: Sysctls, tracking: Tracking, flowtables: Flowtables, 
     state = sysctls.read()
     tracks = True if flows else tracking.is_on()
     return KernelState(state.accounting, state.timestamps, sysctls.max(), tracks, flowtables.freeze())
+
+
+def _update(config: Config, tell: Tell) -> Job:
+    # what it needs takes 1.6 MB, and it is seldom asked for
+    job: Job = importlib.import_module("flowtopd.geoip_update.update").Update(config.geoip, tell)
+    return job
