@@ -182,7 +182,7 @@ def test_an_interface_that_vanishes_takes_its_network_along_and_nothing_else(rou
 
 
 FULL = """
-mount -t tmpfs -o size=16k none {directory} && cd {root} &&
+mount -t tmpfs -o mode=0755,size=16k none {directory} && cd {root} &&
 head -c {used} /dev/zero > {directory}/filler && exec "$@"
 """
 
