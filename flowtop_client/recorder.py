@@ -3,6 +3,7 @@
     recorder = Recorder(path, state)
     await recorder.run(target)            # in a task of the caller's; cancelled, it ends the recording
     recorder.recorded                     # how far it is, at any time
+    await record(path, state, target)     # the mode of the command: until Ctrl-C, and then a word about it
 
 Rules
 - The rows are the flows of the viewer: its protocols, families, filter; not its tab, window, order or pause.
@@ -13,6 +14,7 @@ Rules
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -171,3 +173,14 @@ class Recordings:
         finally:
             self._task = self._recorder = None
             ended(recorder.recorded, why)
+
+
+async def record(path: Path, state: ViewState, target: Target, *, once: bool) -> None:
+    """Record until Ctrl-C, then say on stderr how much it was. Raises as `Recorder.run`."""
+    recorder = Recorder(path, state)
+    try:
+        await recorder.run(target, once=once)
+    finally:
+        if (done := recorder.recorded).samples:
+            what = f"{done.samples} snapshots of up to {done.flows} flows in {done.seconds:.0f} s"
+            print(f"flowtop: {path}: {what}, {done.size_bytes} bytes", file=sys.stderr)
