@@ -11,7 +11,6 @@ drawn.
 """
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -357,14 +356,13 @@ async def run(
     `keys` are those of the configuration file, by the names of what they do.
     """
     loop = asyncio.get_running_loop()
-    sections = SECTIONS
+    sections: Sections = SECTIONS
     if keys:
         from flowtop_client.tui.rebinding import rebound  # noqa: PLC0415  # most viewers have the usual keys
 
         sections, warnings = rebound(keys)
         state = replace(state, warnings=state.warnings + warnings)
     state = heard(connected(state, up.host, up.may, up.server, up.whose), loop.time())
-    gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     try:
         async with asyncio.TaskGroup() as tasks:
