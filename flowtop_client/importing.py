@@ -20,7 +20,7 @@ def uncollected() -> Iterator[None]:
 
 
 def postponed(name: str) -> None:
-    """Let modules of a package be imported without what its `__init__` imports; that runs when something is asked of it.
+    """Let modules of a package be imported without what its `__init__` imports: that runs when it is asked for a name.
 
     Does nothing where the package has been imported already.
     """

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from importlib import import_module
 
 from flowtop_client.columns.column import needed_fields
 from flowtop_client.columns.flows import flow_columns
@@ -24,6 +25,7 @@ async def show(options: Options, targets: Targets) -> None:
     try:
         with uncollected():
             postponed("prompt_toolkit")  # it has dialogs, prompts and progress bars in it: 5 ms and 1 MB
+            import_module("prompt_toolkit.application")  # first, as there: its modules import one another in circles
             # 50 ms and 7 MB, which output for scripts never needs; and the daemon makes the first snapshot meanwhile
             from flowtop_client.tui.app import run  # noqa: PLC0415
 
