@@ -17,18 +17,18 @@ Rules:
 import asyncio
 import csv
 import json
-import unicodedata
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
-from enum import StrEnum
 from typing import Any, Final, Protocol, TextIO
 
 from flowtop_client.columns.column import Align, Column, Row, Units, cells, needed_fields
 from flowtop_client.columns.fit import Placed, cut, fit, speaking
 from flowtop_client.columns.flows import flow_columns
 from flowtop_client.columns.groups import group_columns, whole_of
+from flowtop_client.columns.text_width import text_width
 from flowtop_client.connection.link import Down, Link, Unavailable, named
+from flowtop_client.formats import Format
 from flowtop_client.humanize import clean
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
@@ -49,7 +49,6 @@ _STATUS_KEYS: Final = (
 )
 _FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001  # some read the wide ones too
 """https://owasp.org/www-community/attacks/CSV_Injection; tabs and line ends, which it names too, become `?`."""
-_COMBINING: Final = frozenset({"Mn", "Me"})  # drawn over the character before
 _UNLIMITED_WIDTH: Final = 1_000_000
 
 
@@ -59,16 +58,6 @@ class Refused(Exception):  # noqa: N818  # the daemon's word, not ours
     def __init__(self, error: Error) -> None:
         super().__init__(clean(error.message))
         self.error = error
-
-
-class Format(StrEnum):
-    """What the output looks like."""
-
-    JSON = "json"
-    CSV = "csv"
-    TEXT = "text"
-    OPENMETRICS = "openmetrics"
-    """Written by `scrape`: it asks for several views."""
 
 
 class Writer(Protocol):
@@ -203,16 +192,6 @@ class TextWriter:
         self._out.write(self._between + _line(placed, [place.column.title for place in placed]))
         self._out.writelines(_line(placed, [row[at] for at in index]) for row in self._table)
         self._between = "\n"
-
-
-def text_width(text: str) -> int:
-    """How many cells a clean text takes on a terminal. The screen measures with prompt_toolkit, this without it."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(char) in _COMBINING else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
 
 
 def _line(placed: Iterable[Placed], texts: Row) -> str:

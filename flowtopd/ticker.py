@@ -3,7 +3,8 @@
     Hub.interval_s ─▶ Ticker ─▶ Collector.tick, in its thread ─▶ Hub.publish
 
 Rules: without demand there is no timer, and the table is forgotten. A tick that takes over half the interval stretches
-the pace to twice its length. What keeps the table from being read is logged once, not at every tick.
+the pace to twice its length. Who comes after that has a first tick as soon as the machine can bear it: the interval is
+between ticks that somebody looks at. What keeps the table from being read is logged once, not at every tick.
 """
 
 import asyncio
@@ -71,7 +72,7 @@ class Ticker:
 
     async def _until_due(self) -> None:
         """Wait for the next tick; without any timer, and with the table forgotten, while nobody wants one."""
-        loop = asyncio.get_running_loop()
+        loop, forgotten = asyncio.get_running_loop(), False
         while True:
             interval_s = self._hub.interval_s
             if interval_s is None:
@@ -80,9 +81,10 @@ class Ticker:
                 else:
                     self._hub.clear()
                     await self._in_thread(self._collector.forget)
+                    forgotten = True
                 await self._hub.changed()
                 continue
-            wait_s = self._started_s + self._pace(interval_s) - loop.time()
+            wait_s = self._started_s + self._pace(0.0 if forgotten else interval_s) - loop.time()
             if wait_s <= 0:
                 return
             with contextlib.suppress(TimeoutError):

@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from flowtop_client import batch
-from flowtop_client import cli as viewer
+from flowtop_client import parser as viewer
+from flowtop_client.formats import Format
 from flowtop_client.view_state.completion import offers
 from flowtop_client.view_state.theme import Theme
 from flowtopd import cli as daemon
@@ -55,12 +55,12 @@ class Option:
 _DIRECTORIES: Final = {"runtime_dir"}
 _FILES: Final = {"socket"}
 _FILTERS: Final = {"filter", "exit_if"}
-_WORDS: Final[Mapping[str, Sequence[str]]] = {"view": tuple(View), "theme": tuple(Theme), "form": tuple(batch.Format)}
+_WORDS: Final[Mapping[str, Sequence[str]]] = {"view": tuple(View), "theme": tuple(Theme), "form": tuple(Format)}
 
 
 def programs() -> dict[str, list[Option]]:
     """All options by program."""
-    return {"flowtop": options_of(viewer._parser()), "flowtopd": options_of(daemon._parser())}  # noqa: SLF001
+    return {"flowtop": options_of(viewer.parser()), "flowtopd": options_of(daemon._parser())}  # noqa: SLF001
 
 
 def options_of(parser: argparse.ArgumentParser) -> list[Option]:

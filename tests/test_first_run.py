@@ -99,6 +99,7 @@ def test_a_daemon_that_may_not_count_says_so(bare: Namespace, tmp_path: Path) ->
 
 AS = """
 import os, sys
+import flowtop_client.output
 from flowtop_client.cli import main
 uid, gid = map(int, sys.argv[1:3])
 os.setgroups([])

@@ -11,10 +11,11 @@ from typing import Any, Self
 import pytest
 
 from flowtopd.wire.codec import decode_daemon, encode_viewer
+from flowtopd.wire.demo import DEMO
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
 from flowtopd.wire.messages import PROTOCOL_VERSION, Hello, Query, Seek, Snapshot, ViewerMessage
-from flowtopd.wire.recording_file import DEMO, open_recording
+from flowtopd.wire.recording_file import open_recording
 from testbed.daemon import ROOT, Daemon
 from testbed.netns import Namespace, wait_until
 from testbed.router import Router

@@ -5,28 +5,23 @@
 
 Rules: a file is replaced as a whole, by one that only its owner may read. One that cannot be read or parsed is never
 replaced. A filter that cannot be kept is forgotten with the viewer; nobody is told.
+
+What reads TOML, and what writes, is imported when it has something to do: a first screen does not wait for them.
 """
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from flowtop_client.preferences.order import order_text
-from flowtop_client.preferences.settings import Read, Settings, read
-from flowtop_client.preferences.toml_edit import Place, UneditableError, edited
+from flowtop_client.preferences.settings import Read
 from flowtop_client.view_state.filter_line import remembered
-from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.state import ViewState
 from flowtopd.wire.filter_parser import LONGEST
 
 _LARGEST: Final = 1 << 20
 """Bytes of a file that are read; a configuration of more is a mistake."""
-
-_DEFAULT_ORDER: Final = ("rate", True)
 
 _NEW: Final = "# Settings of flowtop; docs/viewer.md has all of them.\n\n"
 
@@ -43,7 +38,10 @@ class Files:
         if self.config is None:
             return Read()
         try:
-            return read(_text(self.config))
+            text = _text(self.config)
+            from flowtop_client.preferences.reading import read  # noqa: PLC0415  # as the head says
+
+            return read(text)
         except FileNotFoundError:
             return Read()
         except (OSError, ValueError) as error:
@@ -51,6 +49,9 @@ class Files:
 
     def write(self, state: ViewState) -> str:
         """Write theme, columns and orders of this state, where they are not what the file says. Gives what to say."""
+        from flowtop_client.preferences.toml_edit import UneditableError, edited  # noqa: PLC0415  # as the head says
+        from flowtop_client.preferences.writing import changes_of, replace_file  # noqa: PLC0415
+
         if self.config is None:
             return "not written: neither XDG_CONFIG_HOME nor HOME is set"
         old = self.settings()
@@ -82,6 +83,8 @@ class Files:
         """Add a filter, to those that other viewers have added too."""
         if self.filters is None or not text:
             return
+        from flowtop_client.preferences.writing import replace_file  # noqa: PLC0415  # as the head says
+
         with suppress(OSError, ValueError):
             replace_file(self.filters, "".join(f"{each}\n" for each in remembered(self.history(), text)))
 
@@ -98,38 +101,6 @@ def usual_files(environment: Mapping[str, str]) -> Files:
 
     config, state = folder("XDG_CONFIG_HOME", ".config"), folder("XDG_STATE_HOME", ".local/state")
     return Files(config and config / "config.toml", state and state / "filters")
-
-
-def changes_of(state: ViewState, settings: Settings) -> dict[Place, str | Sequence[str] | None]:
-    """What a file that says `settings` must be told, to say how this state looks."""
-    changes: dict[Place, str | Sequence[str] | None] = {}
-    if state.theme is not settings.theme:
-        changes["theme",] = state.theme.value
-    for view, chosen in zip(VIEWS, state.choices, strict=True):
-        if chosen != settings.columns.get(view, ()):
-            changes["columns", view.value] = chosen or None
-    for view, place in zip(VIEWS, state.places, strict=True):
-        where = state if view is state.view else place
-        order = (where.sort, where.descending)
-        if order != settings.sort.get(view, _DEFAULT_ORDER):
-            changes["sort", view.value] = order_text(order[0], descending=order[1])
-    return changes
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Put a whole file in the place of another. Raises OSError; then the old one is still there."""
-    path = path.resolve()  # a link to a file elsewhere stays one
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _text(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 
 from prompt_toolkit.keys import ALL_KEYS, KEY_ALIASES
 
-from flowtop_client.preferences.settings import near
+from flowtop_client.preferences.reading import near
 from flowtop_client.tui.key_bindings import SECTIONS, Key, Sections
 
 _RESERVED: Final = "c-c"

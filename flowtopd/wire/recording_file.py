@@ -12,14 +12,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.recording import About, Recording, Writer
 from flowtopd.wire.samples import Sample
-
-DEMO: Final = Path(__file__).parents[1] / "data" / "demo.flowtop"
-"""A recording of a home network, which the package ships."""
 
 
 class RecordingFile:

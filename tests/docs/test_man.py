@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowtop_client import cli as viewer
+from flowtop_client import parser as viewer
 from flowtop_client.preferences.settings import Settings
 from flowtop_client.tui.key_bindings import SECTIONS
 from flowtopd import cli as daemon
@@ -92,7 +92,7 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "parser"), [("flowtop.1", viewer._parser), ("flowtopd.8", daemon._parser)], ids=["flowtop", "flowtopd"]
+    ("page", "parser"), [("flowtop.1", viewer.parser), ("flowtopd.8", daemon._parser)], ids=["flowtop", "flowtopd"]
 )
 def test_every_option_is_in_the_manual_and_no_other(page: str, parser: Callable[[], argparse.ArgumentParser]) -> None:
     text = SOURCES[page].read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def test_every_option_is_in_the_manual_and_no_other(page: str, parser: Callable[
 
 
 def test_the_options_of_the_synopsis_exist() -> None:
-    for page, parser in (("flowtop.1", viewer._parser()), ("flowtopd.8", daemon._parser())):
+    for page, parser in (("flowtop.1", viewer.parser()), ("flowtopd.8", daemon._parser())):
         section = SOURCES[page].read_text(encoding="utf-8").split("## Synopsis")[1].split("##")[0]
         named = set(re.findall(r"--[\w-]+", section))
         assert named

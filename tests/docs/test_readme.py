@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowtop_client.cli import _parser
+from flowtop_client.parser import parser
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_one(command: str) -> None:
     words = shlex.split(command)
-    _parser().parse_args(words[words.index("flowtop") + 1 :])
+    parser().parse_args(words[words.index("flowtop") + 1 :])
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))

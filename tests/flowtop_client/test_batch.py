@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
-from flowtop_client.batch import Format, Refused, query_of, run, run_each, text_width, writer_for
+from flowtop_client.batch import Refused, query_of, run, run_each, writer_for
+from flowtop_client.columns.text_width import text_width
 from flowtop_client.connection.link import Connection, Unavailable
 from flowtop_client.connection.many import Many
+from flowtop_client.formats import Format
 from flowtop_client.several import Member
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
 from flowtopd.wire.errors import ErrorCode
@@ -425,11 +427,6 @@ OUTSIDE = {
     *("src_name", "dst_name", "src_city", "dst_city", "src_country", "dst_country", "src_org", "dst_org"),
     *("process", "user", "unit", "container", "device"),
 }
-
-
-@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("例え", 4), ("e\u0301", 1), ("\u0e31", 0), ("…", 1), ("", 0)])
-def test_text_is_measured_in_cells(text: str, width: int) -> None:
-    assert text_width(text) == width
 
 
 @pytest.mark.kernel

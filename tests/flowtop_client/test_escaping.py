@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_metrics
 
-from flowtop_client.batch import CsvWriter, Format, JsonWriter, Refused, TextWriter, Writer, writer_for
+from flowtop_client.batch import CsvWriter, JsonWriter, Refused, TextWriter, Writer, writer_for
 from flowtop_client.columns.meanings import all_columns
+from flowtop_client.formats import Format
 from flowtop_client.openmetrics import BREAKDOWNS, Group, openmetrics
 from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.view_state.act import Act, Deed

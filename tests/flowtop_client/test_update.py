@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flowtop_client.cli import main, parse
+from flowtop_client.cli import main
 from flowtop_client.connection.advice import for_permission, this_user
+from flowtop_client.options import parse
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Hello, Progress, Update, ViewerMessage
 from testbed.daemon import ROOT

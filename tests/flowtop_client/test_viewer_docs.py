@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flowtop_client.columns.meanings import all_columns, meaning
-from flowtop_client.preferences.settings import Settings, read
+from flowtop_client.preferences.reading import read
+from flowtop_client.preferences.settings import Settings
 from flowtop_client.tui.key_bindings import SECTIONS
 from flowtop_client.tui.rebinding import rebound
 from flowtop_client.view_state.theme import Theme

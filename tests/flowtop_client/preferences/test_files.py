@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from flowtop_client.preferences.files import Files, replace_file, usual_files
+from flowtop_client.preferences.files import Files, usual_files
+from flowtop_client.preferences.writing import replace_file
 from flowtop_client.view_state.filter_line import REMEMBERED
 from flowtop_client.view_state.place import VIEWS, Place
 from flowtop_client.view_state.state import ViewState

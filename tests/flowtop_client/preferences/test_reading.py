@@ -2,7 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from flowtop_client.preferences.settings import _READERS, Settings, read
+from flowtop_client.preferences.reading import _READERS, read
+from flowtop_client.preferences.settings import Settings
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
 from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.messages import View
