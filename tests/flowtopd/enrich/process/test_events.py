@@ -19,7 +19,8 @@ import pytest
 from flowtopd.enrich.process.attribution import Answers, Attributor
 from flowtopd.enrich.process.cgroup import Cgroups
 from flowtopd.enrich.process.endings import Endings
-from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, Budget, Listening, Watcher
+from flowtopd.enrich.process.budget import Budget
+from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, READS, Listening, Watcher
 from flowtopd.enrich.process.holders import Holders
 from flowtopd.enrich.process.identity import Identities
 from flowtopd.enrich.process.match import Mask
@@ -36,6 +37,9 @@ from testbed.netns import Namespace, wait_until
 from testbed.programs import Program
 from tests.flowtopd.batches import Flow, batch
 from tests.flowtopd.netlink.ctmessages import tcp
+
+
+A_TURN = READS * EVENTS
 
 
 class Inbox:
@@ -321,12 +325,12 @@ def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[s
         lambda: next(now_s) / 1e6,
         busy=lambda: next(work_s) * 0.15,
     )
-    for number in range(3 * EVENTS):
+    for number in range(3 * A_TURN):
         theirs.send(event(number) if number % 2 else ending(number))
     with running(made):
-        wait_until(lambda: seen.flows * 2 + made.passed_over == 3 * EVENTS, timeout=30)
+        wait_until(lambda: seen.flows * 2 + made.passed_over == 3 * A_TURN, timeout=30)
     assert made.passed_over > 0
-    assert seen.flows * 2 >= EVENTS
+    assert seen.flows * 2 >= A_TURN
 
 
 @pytest.mark.kernel
