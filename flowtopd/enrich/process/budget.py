@@ -1,7 +1,7 @@
 """Lets a share of the time be spent, with some saved up for bursts. Pure: the clock is passed in.
 
-                 ┌ spend ┐
-    burst_s ─────┘       └─ rest_s: until nothing is owed ─ saved up again, `share` of a second a second ─▶ burst_s
+             ┌ spend ┐
+burst_s ─────┘       └─ rest_s: until nothing is owed ─ saved up again, `share` of a second a second ─▶ burst_s
 """
 
 from collections.abc import Callable
