@@ -3,8 +3,12 @@
     Hub.interval_s ─▶ Ticker ─▶ Collector.tick, in its thread ─▶ Hub.publish
 
 Rules: without demand there is no timer, and the table is forgotten. A tick that takes over half the interval stretches
-the pace to twice its length. Who comes after that has a first tick as soon as the machine can bear it: the interval is
-between ticks that somebody looks at. What keeps the table from being read is logged once, not at every tick.
+the pace to twice its length; the first one after the table was forgotten waits for that alone, and not for the
+interval, so that who comes sees something at once, and who comes and goes without end costs half a core at most.
+
+What keeps the table from being read is logged once, not at every tick. A mistake of ours in a tick is logged with where
+it was made, once, and the table is begun anew: with others in it the next tick may go well. After MISTAKES in a row the
+daemon ends, to be started again.
 """
 
 import asyncio
@@ -13,13 +17,16 @@ import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from flowtopd.collector import Collector
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.session.hub import Hub
 
 T = TypeVar("T")
+
+MISTAKES: Final = 5
+"""Ticks in a row that may go wrong in a way that nobody has foreseen."""
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +40,9 @@ class Ticker:
         self._thread = thread
         self._started_s = -math.inf
         self._took_s = 0.0
+        self._forgotten = False
         self._complaint = ""
+        self._mistakes = 0
         self._busy_from_s = math.inf
 
     @property
@@ -50,11 +59,12 @@ class Ticker:
             self._busy_from_s = math.inf
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled, or until nothing but mistakes comes of it: the last of them is raised."""
         loop = asyncio.get_running_loop()
         while True:
             await self._until_due()
             self._started_s = loop.time()
+            self._forgotten = False
             try:
                 tick = await self._in_thread(self._collector.tick, self._hub.mean_s)
             except (NetlinkError, MalformedMessage) as error:
@@ -62,17 +72,31 @@ class Ticker:
                     log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
                 self._complaint = str(error)
                 self._took_s = loop.time() - self._started_s
+            except Exception as error:  # noqa: BLE001  # it is logged, and raised when it goes on
+                await self._begin_anew(error)
+                self._took_s = loop.time() - self._started_s
             else:
                 self._complaint = ""
+                self._mistakes = 0
                 self._took_s = tick.seconds
                 self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
+
+    async def _begin_anew(self, error: Exception) -> None:
+        """Forget the table of which nobody knows what a mistake has left; raise the mistake if it is one too many."""
+        self._mistakes += 1
+        if self._mistakes >= MISTAKES:
+            raise error
+        if self._complaint != repr(error):
+            log.error("a tick went wrong; the table is begun anew", exc_info=error)
+        self._complaint = repr(error)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._collector.forget)
 
     def _pace(self, interval_s: float) -> float:
         return max(interval_s, 2 * self._took_s)
 
     async def _until_due(self) -> None:
         """Wait for the next tick; without any timer, and with the table forgotten, while nobody wants one."""
-        loop, forgotten = asyncio.get_running_loop(), False
+        loop = asyncio.get_running_loop()
         while True:
             interval_s = self._hub.interval_s
             if interval_s is None:
@@ -81,10 +105,10 @@ class Ticker:
                 else:
                     self._hub.clear()
                     await self._in_thread(self._collector.forget)
-                    forgotten = True
+                    self._forgotten = True
                 await self._hub.changed()
                 continue
-            wait_s = self._started_s + self._pace(0.0 if forgotten else interval_s) - loop.time()
+            wait_s = self._started_s + self._pace(0.0 if self._forgotten else interval_s) - loop.time()
             if wait_s <= 0:
                 return
             with contextlib.suppress(TimeoutError):

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,18 @@ pytestmark = pytest.mark.kernel
 EVERYTHING = Query(loopback=True, interval=0.2)
 RATE = 200_000
 
+A_FEW = 100
+"""Events that `conntrack -E` has room for: the 208 KiB that sockets have by default hold 166 of 1 280 bytes. The option
+-b does not help: version 1.4.7 sets it for another socket than the one on which it listens."""
+
 TALK = """
 made = socket.create_connection(("127.0.0.1", {port}))
 say(made.getsockname()[1])
 """
+
+
+def heard_of(file: Path) -> int:
+    return file.read_bytes().count(b"[NEW]")
 
 
 def by_port(snapshot: Snapshot, port: int) -> dict[str, Any] | None:
@@ -73,9 +82,7 @@ def test_two_daemons_and_conntrack_hear_all_and_disturb_nobody(namespace: Namesp
         Viewer(two) as second,
         namespace.socket() as server,
     ):
-        listening = namespace.popen(
-            ["stdbuf", "-oL", "conntrack", "-E", "-b", "8388608"], stdout=output, stderr=subprocess.DEVNULL
-        )
+        listening = namespace.popen(["stdbuf", "-oL", "conntrack", "-E"], stdout=output, stderr=subprocess.DEVNULL)
         try:
             for viewer in (first, second):
                 viewer.ask(EVERYTHING)
@@ -98,14 +105,17 @@ def test_two_daemons_and_conntrack_hear_all_and_disturb_nobody(namespace: Namesp
                         )
                     )
                     assert row["attribution"] == "exact"
-            inject(namespace, mix(5000))
+            before = heard_of(heard)
+            entries = mix(5000)
+            for sent in range(A_FEW, 5000 + A_FEW, A_FEW):
+                inject(namespace, islice(entries, A_FEW))
+                wait_until(lambda: heard_of(heard) >= before + sent)  # noqa: B023 (called here)
             flows = int(namespace.run(["conntrack", "-C"]))
             for viewer in (first, second):
                 snapshot = viewer.until(lambda snapshot: snapshot if snapshot.status.flows >= 5000 else None)
                 assert snapshot.status.flows == flows
                 assert (snapshot.status.events_lost, snapshot.status.resets) == (0, 0)
-            # it looks for a program's name for each, 1 ms
-            wait_until(lambda: heard.read_bytes().count(b"[NEW]") >= 1000)
+            assert heard_of(heard) == before + 5000
         finally:
             stop_process(listening)
         two.stop()

@@ -14,6 +14,7 @@ known stand. A key that lives again, or has closed again, is the newer flow's; t
 At most MOST are kept, the oldest go first; with all that is carried along that is 3 MB.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -65,14 +66,17 @@ class ClosedFlows:
         if not (len(gone) or len(ended["key"]) or len(kept) < before.size or again.any()):
             self._kept = replace(before, at=now, seq=living.seq, previous=None)
             return Closing(self._kept, gone, gone)
-        tables = [_chosen(before.columns, kept)]
         where = _found(before, kept, ended, 0)
         if last is not None and len(gone):
-            tables.append(_closed(_chosen(last.columns, gone), now))
             where = np.maximum(where, _found(last, gone, ended, len(kept)))
         strangers = np.flatnonzero(where < 0)
-        columns = _stacked(*tables, _closed(_first_seen(_chosen(ended, strangers), now), now))
-        _finish(columns, where[where >= 0], _chosen(ended, np.flatnonzero(where >= 0)))
+        cut = max(0, len(kept) + len(gone) + len(strangers) - self._most)
+        kept, gone, strangers = _without_first(cut, kept, gone, strangers)
+        lately = before.columns if last is None else last.columns  # nobody has gone without a last tick
+        columns = _gathered((before.columns, kept), (lately, gone), (ended, strangers))
+        _close(columns, len(kept), len(strangers), now)
+        told = np.flatnonzero(where >= cut)
+        _finish(columns, where[told] - cut, _chosen(ended, told))
         _rename(columns, living)
         return self._publish(living, columns, kept, gone)
 
@@ -82,38 +86,60 @@ class ClosedFlows:
         ended_now = _rows_of(living, ended) < 0
         over = _rows_of(living, waiting) < 0
         self._waiting = _chosen(ended, np.flatnonzero(~ended_now))
-        due = _stacked(_chosen(waiting, np.flatnonzero(over)), _chosen(ended, np.flatnonzero(ended_now)))
+        due = ended
+        if len(waiting["key"]) or not ended_now.all():
+            due = _gathered((waiting, np.flatnonzero(over)), (ended, np.flatnonzero(ended_now)), names=ended)
         _keys, first = np.unique(due["key"], return_index=True)
         return due if len(first) == len(due["key"]) else _chosen(due, np.sort(first))
 
     def _publish(self, living: Snapshot, columns: Columns, kept: Rows, gone: Rows) -> Closing:
-        cut = max(0, len(columns["key"]) - self._most)
-        columns = {name: column[cut:] for name, column in columns.items()}
         for column in columns.values():
             column.flags.writeable = False
         size = len(columns["key"])
         previous = np.full(size, -1, np.intp)
-        stay = kept[cut:]
-        previous[: len(stay)] = stay
-        cut -= len(kept) - len(stay)
-        came = np.arange(len(stay), len(stay) + len(gone) - cut)
+        previous[: len(kept)] = kept
+        came = np.arange(len(kept), len(kept) + len(gone))
         index = KeyIndex(columns["key"])
         self._kept = Snapshot(living.seq, living.at, None, size, columns, 0, index, previous)
-        return Closing(self._kept, came, gone[cut:])
+        return Closing(self._kept, came, gone)
 
 
 def _none() -> Columns:
     """No flows, in all columns."""
-    columns: Columns = allocate(0)
-    return columns | {name: np.zeros(0, dtype) for name, dtype in DERIVED.items()}
+    return _gathered()
 
 
 def _chosen(columns: Columns, rows: Rows) -> Columns:
     return {name: columns[name][rows] for name in _COLUMNS if name in columns}
 
 
-def _stacked(*tables: Columns) -> Columns:
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[-1]}
+def _gathered(*parts: tuple[Columns, Rows], names: Container[str] = _COLUMNS) -> Columns:
+    """These rows of several tables, one behind the other; what a table does not have is not initialised.
+
+    A column at a time: whole tables that are copied twice would be in memory three times.
+    """
+    size = sum(len(rows) for _columns, rows in parts)
+    gathered: Columns = allocate(size)
+    gathered |= {name: np.empty(size, dtype) for name, dtype in DERIVED.items()}
+    for name in list(gathered):
+        if name not in names:
+            del gathered[name]
+            continue
+        at = 0
+        for columns, rows in parts:
+            if name in columns:
+                gathered[name][at : at + len(rows)] = columns[name][rows]
+            at += len(rows)
+    return gathered
+
+
+def _without_first(cut: int, *parts: Rows) -> tuple[Rows, ...]:
+    """These rows but for the first so many of all together."""
+    left = []
+    for rows in parts:
+        left.append(rows[cut:])
+        cut = max(0, cut - len(rows))
+    return tuple(left)
 
 
 def _gone(living: Snapshot, last: Snapshot | None) -> Rows:
@@ -140,17 +166,19 @@ def _found(snapshot: Snapshot, chosen: Rows, flows: Columns, first: int) -> Rows
     return place[_rows_of(snapshot, flows)]
 
 
-def _closed(columns: Columns, now: Moment) -> Columns:
-    """Mark flows as closed: found out now, and ended now where nobody says when. `sampled_s` is when that was."""
-    size = len(columns["key"])
-    columns["sampled_s"] = np.full(size, now.monotonic_s)
-    columns["stop_ns"] = np.where(columns["stop_ns"] > 0, columns["stop_ns"], np.uint64(now.wall_s * 1e9))
-    return columns | {name: np.full(size, np.nan) for name in RATES}
+def _close(columns: Columns, first: int, strangers: int, now: Moment) -> None:
+    """Mark the rows from `first` on as closed: found out now, and ended now where nobody says when.
 
-
-def _first_seen(columns: Columns, now: Moment) -> Columns:
-    """What the table makes of flows, for those that it never had."""
-    return columns | {"loopback": loopback(columns), "first_seen_s": np.full(len(columns["key"]), now.wall_s)}
+    `sampled_s` is when that was. The last ones, the table never had: they get what it makes of flows.
+    """
+    columns["sampled_s"][first:] = now.monotonic_s
+    stopped_ns = columns["stop_ns"][first:]
+    stopped_ns[stopped_ns == 0] = np.uint64(now.wall_s * 1e9)
+    for name in RATES:
+        columns[name][first:] = np.nan
+    new = slice(len(columns["key"]) - strangers, None)
+    columns["loopback"][new] = loopback({name: column[new] for name, column in columns.items()})
+    columns["first_seen_s"][new] = now.wall_s
 
 
 def _finish(columns: Columns, rows: Rows, ended: Columns) -> None:

@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowtopd.netlink import uapi
-from flowtopd.netlink.nlmsg import NLMSGHDR, MalformedMessage, NetlinkError, Split
+from flowtopd.netlink.nlmsg import NLMSGHDR, Indices, MalformedMessage, NetlinkError, Split
 from flowtopd.netlink.nlsocket import open_netfilter, open_sock_diag, raise_code
 from flowtopd.netlink.recvmmsg import Slots
 
@@ -154,7 +155,7 @@ class Subscription:
             said = error.errno == errno.ENOBUFS
         # from ENOBUFS on the kernel drops events, and says nothing more, until all that is there was read
         self._count_lost(said=said)
-        return self._slots.view, *_events(self._slots.view, self._slots.sizes(count))
+        return self._slots.view, *_events(self._slots.view, self._slots.lengths(count))
 
     def _count_lost(self, *, said: bool) -> None:
         """Bring `lost` up to date. `said`: the kernel says that events were lost."""
@@ -183,15 +184,16 @@ def _answers(view: memoryview, sizes: list[int], message_type: int, first_seq: i
     return _split(found)
 
 
-def _events(view: memoryview, sizes: list[int]) -> tuple[Split, Split]:
+def _events(view: memoryview, sizes: Indices) -> tuple[Split, Split]:
     """Find the datagrams that are events of new and of ended flows: all, as long as the kernel sends nothing else."""
-    found: dict[int, list[tuple[int, int]]] = {_NEW_FLOW: [], _ENDED_FLOW: []}
-    for index, size in enumerate(sizes):
-        at = index * SLOT
-        kind, _seq = _header(view, at, size)
-        if kind in found:
-            found[kind].append((at, size))
-    return _split(found[_NEW_FLOW]), _split(found[_ENDED_FLOW])
+    heads: NDArray[np.uint32] = np.ndarray((len(sizes), 2), np.uint32, view, 0, (SLOT, 4))
+    lying = (sizes < NLMSGHDR.size) | (sizes > SLOT) | (heads[:, 0] != sizes)
+    if lying.any():
+        first = int(lying.argmax())
+        _header(view, first * SLOT, int(sizes[first]))  # which says why
+    kinds: NDArray[np.uint16] = np.ndarray((len(sizes),), np.uint16, view, 4, (SLOT,))  # nlmsg_type
+    new, ended = ((kinds == kind).nonzero()[0] for kind in (_NEW_FLOW, _ENDED_FLOW))
+    return Split(new * SLOT, sizes[new], interrupted=False), Split(ended * SLOT, sizes[ended], interrupted=False)
 
 
 def _header(view: memoryview, at: int, size: int) -> tuple[int, int]:

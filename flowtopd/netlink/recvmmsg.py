@@ -12,6 +12,9 @@ import os
 import socket
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 MSG_WAITFORONE: Final = 0x10000  # linux/socket.h: wait for the first datagram only
 
 
@@ -54,6 +57,10 @@ class Slots:
             self._headers[index].msg_hdr.msg_iovlen = 1
         self.view = memoryview(self._memory).cast("B")
         """All slots, one after the other."""
+        stride = ctypes.sizeof(_Mmsghdr)
+        self._lengths: NDArray[np.uint32] = np.ndarray(
+            (count,), np.uint32, memoryview(self._headers).cast("B"), _Mmsghdr.msg_len.offset, (stride,)
+        )
 
     def receive(self, descriptor: int, count: int) -> int:
         """Fill up to `count` slots, waiting for the first only; return how many. Raises OSError.
@@ -68,6 +75,11 @@ class Slots:
             if number != errno.EINTR:
                 raise OSError(number, os.strerror(number))
 
-    def sizes(self, count: int) -> list[int]:
+    def lengths(self, count: int) -> NDArray[np.intp]:
         """How long the datagrams of the last `receive` were, also where a slot was too short for one."""
-        return [header.msg_len for header in self._headers[:count]]
+        return self._lengths[:count].astype(np.intp)
+
+    def sizes(self, count: int) -> list[int]:
+        """The same, as numbers of Python."""
+        sizes: list[int] = self._lengths[:count].tolist()
+        return sizes

@@ -1,102 +1,206 @@
-"""When ticks are taken: a hub of the real kind, a collector that only counts, and intervals that never end."""
+"""flowtopd.ticker: when ticks are taken, and what becomes of those that go wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import errno
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from flowtopd.collector import Collector
+from flowtopd.flows.snapshot import Tick
+from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.session.hub import Hub
-from flowtopd.ticker import Ticker
+from flowtopd.ticker import MISTAKES, Ticker
+from tests.flowtopd.batches import Flow, tick
 
-LONG_S = 3600.0
+AN_HOUR = 3600.0
 
 
-class Counting:
-    """What `Collector` is to the ticker; a tick says that it took `took_s`."""
+class Ticks(Collector):
+    """Gives these, or raises them; the last one for ever. Keeps the account of what it was asked for."""
 
-    def __init__(self, took_s: float) -> None:
-        self._took_s = took_s
-        self.done: list[str] = []
+    def __init__(self, *outcomes: Tick | Exception) -> None:
+        self._outcomes = list(outcomes)
+        self.asked: list[str] = []
 
-    def tick(self, _mean_s: frozenset[float]) -> Any:
-        self.done.append("tick")
-        return SimpleNamespace(seconds=self._took_s)
+    def tick(self, mean_s: Collection[float] = ()) -> Tick:
+        del mean_s
+        self.asked.append("tick")
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def forget(self) -> None:
-        self.done.append("forget")
+        self.asked.append("forget")
+
+    def rest(self) -> None:
+        self.asked.append("rest")
 
 
-class Waiting(Hub):
-    """Publishes nothing, and counts how often the ticker has begun to wait."""
+class Looker:
+    """Somebody who looks at each tick."""
 
-    waits = 0
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._woken = asyncio.Event()
+        self._wake = self._woken.set
 
-    def publish(self, _tick: Any, _pace_s: float) -> None:
-        """Nobody looks."""
+    @contextlib.contextmanager
+    def looking(self, interval_s: float) -> Iterator[None]:
+        self._woken.clear()
+        self._hub.join(self._wake)
+        self._hub.want(self._wake, interval_s)
+        try:
+            yield
+        finally:
+            self._hub.leave(self._wake)
 
-    async def changed(self) -> None:
-        self.waits += 1
-        await super().changed()
-
-    async def settled(self) -> None:
-        """Until the ticker waits, after something has changed."""
-        before = self.waits
-        async with asyncio.timeout(10):
-            while self.waits == before:  # noqa: ASYNC110  # it waits for the hub, which tells nobody
-                await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def ticking(collector: Counting) -> AsyncIterator[Waiting]:
-    with ThreadPoolExecutor(1) as thread:
-        hub = Waiting()
-        task = asyncio.get_running_loop().create_task(Ticker(hub, cast("Collector", collector), thread).run())
-        await hub.settled()
-        yield hub
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async def sees_one(self) -> None:
+        async with asyncio.timeout(20):
+            await self._woken.wait()
+        self._woken.clear()
 
 
-async def come(hub: Waiting) -> Callable[[], None]:
-    def viewer() -> None: ...
-
-    hub.join(viewer)
-    hub.want(viewer, LONG_S)
-    await hub.settled()
-    return viewer
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (it is another thread that makes it true)
+            await asyncio.sleep(0.001)
 
 
-async def go(hub: Waiting, viewer: Callable[[], None]) -> None:
-    hub.leave(viewer)
-    await hub.settled()
+def ticking(collector: Ticks, scene: Callable[[Hub, "asyncio.Task[None]"], Coroutine[Any, Any, None]]) -> None:
+    """Play a scene beside a ticker for whom nobody has come yet."""
+
+    async def play() -> None:
+        hub = Hub()
+        with ThreadPoolExecutor(1) as thread:
+            task = asyncio.ensure_future(  # noqa: TID251 (it ends below, and its errors are what is looked at)
+                Ticker(hub, collector, thread).run()
+            )
+            try:
+                await until(lambda: collector.asked == ["forget"])
+                await scene(hub, task)
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    asyncio.run(play())
 
 
-def collected(took_s: float, *, one_stays: bool) -> list[str]:
-    """What is collected for a viewer who wants a tick an hour, and for another one who comes at once."""
-    collector = Counting(took_s)
-
-    async def visits() -> None:
-        async with ticking(collector) as hub:
-            first = await come(hub)
-            if not one_stays:
-                await go(hub, first)
-            await come(hub)
-
-    asyncio.run(visits())
-    return collector.done
+def took(seconds: float) -> Tick:
+    return replace(tick(Flow()), seconds=seconds)
 
 
-def test_who_comes_after_all_have_gone_waits_for_no_interval() -> None:
-    assert collected(0.0, one_stays=False) == ["forget", "tick", "forget", "tick"]
+def test_who_comes_when_all_have_left_sees_something_at_once() -> None:
+    collector = Ticks(took(0.0))
+
+    async def scene(hub: Hub, _task: "asyncio.Task[None]") -> None:
+        looker = Looker(hub)
+        for left in range(1, 4):
+            with looker.looking(AN_HOUR):
+                await looker.sees_one()
+            await until(lambda: collector.asked.count("forget") > left)  # noqa: B023 (called here)
+
+    ticking(collector, scene)
+    assert collector.asked == ["forget", *("tick", "forget") * 3]
 
 
-def test_who_joins_others_waits_with_them() -> None:
-    assert collected(0.0, one_stays=True) == ["forget", "tick"]
+def test_but_who_comes_and_goes_costs_no_more_than_half_a_core() -> None:
+    times_s: list[float] = []
+
+    async def scene(hub: Hub, _task: "asyncio.Task[None]") -> None:
+        looker = Looker(hub)
+        for left in range(1, 3):
+            with looker.looking(0.1):
+                await looker.sees_one()
+                times_s.append(asyncio.get_running_loop().time())
+            await until(lambda: collector.asked.count("forget") > left)  # noqa: B023 (called here)
+
+    # a tick of our collector takes no time, whatever it says: they are seen when they begin
+    collector = Ticks(took(0.2))
+    ticking(collector, scene)
+    assert times_s[1] - times_s[0] >= 0.4 - 0.05
 
 
-def test_what_the_machine_cannot_bear_is_waited_for_even_then() -> None:
-    assert collected(LONG_S, one_stays=False) == ["forget", "tick", "forget"]
+def test_who_stays_has_a_tick_as_often_as_wanted_and_no_more() -> None:
+    collector = Ticks(took(0.0))
+
+    async def scene(hub: Hub, _task: "asyncio.Task[None]") -> None:
+        looker, other = Looker(hub), Looker(hub)
+        with looker.looking(AN_HOUR):
+            await looker.sees_one()
+            with other.looking(0.01):
+                await other.sees_one()
+                await other.sees_one()
+            seen = collector.asked.count("tick")
+            await asyncio.sleep(0.05)
+            assert collector.asked.count("tick") <= seen + 1
+
+    ticking(collector, scene)
+
+
+def records(caplog: pytest.LogCaptureFixture) -> Iterable[tuple[str, bool]]:
+    return [(record.getMessage(), record.exc_info is not None) for record in caplog.records if record.levelno > 20]
+
+
+def test_a_mistake_is_logged_once_with_its_traceback_and_the_table_is_begun_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mistake = IndexError("index 9 is out of bounds")
+    collector = Ticks(mistake, mistake, took(0.0))
+
+    async def scene(hub: Hub, task: "asyncio.Task[None]") -> None:
+        looker = Looker(hub)
+        with looker.looking(0.01):
+            await looker.sees_one()
+            assert not task.done()
+
+    with caplog.at_level(logging.WARNING):
+        ticking(collector, scene)
+    assert collector.asked[:6] == ["forget", "tick", "forget", "tick", "forget", "tick"]
+    assert records(caplog) == [("a tick went wrong; the table is begun anew", True)]
+
+
+def test_after_too_many_in_a_row_the_daemon_ends_with_the_last_one() -> None:
+    collector = Ticks(*(ValueError(number) for number in range(MISTAKES)))
+
+    async def scene(hub: Hub, task: "asyncio.Task[None]") -> None:
+        with Looker(hub).looking(0.01):
+            await until(task.done)
+        error = task.exception()
+        assert isinstance(error, ValueError)
+        assert error.args == (MISTAKES - 1,)
+
+    ticking(collector, scene)
+    assert collector.asked.count("tick") == MISTAKES
+
+
+def test_mistakes_with_good_ticks_between_end_nothing() -> None:
+    mistake = KeyError("gone")
+    collector = Ticks(*(mistake, took(0.0)) * MISTAKES)
+
+    async def scene(hub: Hub, task: "asyncio.Task[None]") -> None:
+        with Looker(hub).looking(0.001):
+            await until(lambda: collector.asked.count("tick") >= 2 * MISTAKES)
+        assert not task.done()
+
+    ticking(collector, scene)
+
+
+def test_what_the_kernel_refuses_is_no_mistake_however_often(caplog: pytest.LogCaptureFixture) -> None:
+    collector = Ticks(NetlinkError(errno.EPERM, "Operation not permitted"))
+
+    async def scene(hub: Hub, task: "asyncio.Task[None]") -> None:
+        with Looker(hub).looking(0.001):
+            await until(lambda: collector.asked.count("tick") > MISTAKES)
+        assert not task.done()
+
+    with caplog.at_level(logging.WARNING):
+        ticking(collector, scene)
+    assert records(caplog) == [("cannot read the conntrack table: [Errno 1] Operation not permitted", False)]

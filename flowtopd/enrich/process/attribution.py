@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.enrich.process.match import LISTENING, NEVER_RAW, UDPLITE, Mask, Matches, match
+from flowtopd.enrich.process.match import IS_NEVER_RAW, LISTENS, UDPLITE, Mask, Matches, match, one_of
 from flowtopd.enrich.process.namespaces import Namespaces
 from flowtopd.enrich.process.sockets import ASKED_EXACTLY, Port, Sockets
 from flowtopd.enrich.process.verdict import Verdict, Verdicts
@@ -50,7 +50,9 @@ YOUNG_S: Final = 3.0
 NOBODY: Final = Owner()
 
 _AS_MATCHED: Final = 255
-_OPEN: Final = (1, 2, 3)  # SYN_SENT, SYN_RECV, ESTABLISHED of linux/netfilter/nf_conntrack_tcp.h
+_IS_UDP: Final = one_of(UDP, UDPLITE)
+_IS_ASKED_EXACTLY: Final = one_of(*ASKED_EXACTLY)
+_IS_OPEN: Final = one_of(1, 2, 3)  # SYN_SENT, SYN_RECV, ESTABLISHED of linux/netfilter/nf_conntrack_tcp.h
 
 Addresses = NDArray[np.uint64]
 IsLocal = Callable[[Addresses], Mask]
@@ -108,6 +110,10 @@ class Attributor:
         """Close the sockets; the next question opens others."""
         self._sockets.close()
 
+    def is_here(self, addresses: Addresses) -> Mask:
+        """Tell which addresses are this host's own: `attribute_early` finds nobody for flows from others."""
+        return self._is_local(addresses)
+
     def attribute(self, flows: Columns) -> Answers:
         """Find who has these flows. `flows` has FLOW_COLUMNS, and maybe MORE_COLUMNS."""
         outbound, inbound = self._is_local(flows["src"]), self._is_local(flows["reply_src"])
@@ -119,7 +125,7 @@ class Attributor:
         except (NetlinkError, MalformedMessage) as error:
             self._complain(error)
         self._attribute_elsewhere(draft, np.flatnonzero(~(outbound | inbound)))
-        opening = (flows["proto"] == TCP) & np.isin(flows["state"], _OPEN)
+        opening = (flows["proto"] == TCP) & _IS_OPEN[flows["state"]]
         draft.final &= ~(inbound & ~outbound & opening & (draft.how != Attribution.EXACT))
         return draft.answers()
 
@@ -134,7 +140,7 @@ class Attributor:
         try:
             left = self._ask(draft, np.arange(len(opened)), mine, ~mine)
             # a TCP socket that is not found by its tuple is not found at all
-            left = left[~np.isin(draft.flows["proto"][left], LISTENING)]
+            left = left[~LISTENS[draft.flows["proto"][left]]]
             self._look_up(draft, left, mine, ~mine, sent=mine)
         except (NetlinkError, MalformedMessage) as error:
             self._complain(error)
@@ -177,10 +183,10 @@ class Attributor:
         flows = _chosen(draft.flows, rows)
         wanted = set(zip(flows["family"].tolist(), flows["proto"].tolist(), strict=True))
         sockets = self._sockets.table(wanted)
-        raw = empty() if np.isin(flows["proto"], NEVER_RAW).all() else self._sockets.raw()
+        raw = empty() if IS_NEVER_RAW[flows["proto"]].all() else self._sockets.raw()
         matches = match(flows, sockets, raw, outbound[rows], inbound[rows])
         doubtful = (matches.how == Attribution.LISTENER) & outbound[rows] & ~sent[rows]
-        doubtful &= np.isin(flows["proto"], (UDP, UDPLITE)) & self._sockets.is_ephemeral(flows["sport"])
+        doubtful &= _IS_UDP[flows["proto"]] & self._sockets.is_ephemeral(flows["sport"])
         self._settle(draft, rows, matches, joined((sockets, raw)), ~doubtful)
         draft.how[rows[doubtful]] = Attribution.AMBIGUOUS
         draft.final[rows[doubtful]] = False
@@ -263,7 +269,7 @@ def _chosen(flows: Columns, rows: Indices) -> Columns:
 def _questions(flows: Columns, rows: Indices, outbound: Mask) -> list[Question]:
     """Ask for the end that is here, of each flow that may have a socket which answers."""
     questions = []
-    for row in rows[np.isin(flows["proto"][rows], ASKED_EXACTLY)].tolist():
+    for row in rows[_IS_ASKED_EXACTLY[flows["proto"][rows]]].tolist():
         names = ("src", "sport", "dst", "dport")
         if not outbound[row]:
             names = ("reply_src", "reply_sport", "reply_dst", "reply_dport")

@@ -49,6 +49,23 @@ LISTENING: Final = (TCP, SCTP, DCCP)
 
 NEVER_RAW: Final = (TCP, UDP, UDPLITE)
 _PINGS: Final = (ICMP, ICMPV6)
+
+
+def one_of(*numbers: int) -> Mask:
+    """A table that tells of each number of a protocol, or a state, whether it is one of these.
+
+    `table[column]` says it of a whole column in 0.5 µs, np.isin in 15.
+    """
+    table = np.zeros(256, np.bool_)
+    table[list(numbers)] = True
+    table.flags.writeable = False
+    return table
+
+
+HAS_SOCKET: Final = one_of(*WITH_SOCKETS)
+LISTENS: Final = one_of(*LISTENING)
+IS_NEVER_RAW: Final = one_of(*NEVER_RAW)
+_IS_PING: Final = one_of(*_PINGS)
 _ANY_IPV4: Final = np.uint64(0xFFFF << 32)
 
 _FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
@@ -73,7 +90,7 @@ class Matches:
 def match(flows: Columns, sockets: Columns, raw: Columns, outbound: Mask, inbound: Mask) -> Matches:
     """Find the candidates of every flow. `outbound`: its `src` is here; `inbound`: its `reply_src` is."""
     protocols = flows["proto"]
-    has_socket = np.isin(protocols, WITH_SOCKETS)
+    has_socket = HAS_SOCKET[protocols]
     answering = inbound & ~outbound & has_socket
     ends = _flow_ends(flows, answering)
 
@@ -81,14 +98,14 @@ def match(flows: Columns, sockets: Columns, raw: Columns, outbound: Mask, inboun
     exact = connected.find(ends.tuple, outbound | answering)
     sets = _Sets(connected, exact)
 
-    peerless = (exact < 0) & (answering | (outbound & ~np.isin(protocols, LISTENING)))
+    peerless = (exact < 0) & (answering | (outbound & ~LISTENS[protocols]))
     _add_waiting(sockets, ends, peerless, answering, sets)
-    unclaimed = outbound & (sets.numbers == 0) & ~np.isin(protocols, NEVER_RAW)
+    unclaimed = outbound & (sets.numbers == 0) & ~IS_NEVER_RAW[protocols]
     _add_raw(raw, len(sockets["inode"]), ends, np.flatnonzero(unclaimed), sets)
 
     how = np.full(len(protocols), Attribution.FORWARDED, np.uint8)
     how[outbound | inbound] = Attribution.KERNEL
-    how[(outbound & np.isin(protocols, _PINGS)) | ((outbound | inbound) & has_socket)] = Attribution.EXITED
+    how[(outbound & _IS_PING[protocols]) | ((outbound | inbound) & has_socket)] = Attribution.EXITED
     how[sets.numbers > 0] = Attribution.LISTENER
     how[exact >= 0] = Attribution.EXACT
     return sets.matches(how)
@@ -124,7 +141,7 @@ def _flow_ends(flows: Columns, inbound: Mask) -> _Ends:
         ours, theirs = flows[inbound_name], flows[outbound_name]
         return np.where(inbound if ours.ndim == 1 else inbound[:, None], ours, theirs)
 
-    ping = np.isin(flows["proto"], _PINGS)
+    ping = _IS_PING[flows["proto"]]
     local_port = np.where(ping, flows["icmp_id"], of("sport", "reply_sport"))
     remote_port = np.where(ping, 0, of("dport", "reply_dport")).astype(np.uint16)
     return _Ends(flows["proto"], of("src", "reply_src"), local_port, of("dst", "reply_dst"), remote_port)
@@ -225,7 +242,7 @@ def _add_waiting(sockets: Columns, ends: _Ends, wanted: Mask, arriving: Mask, se
         return
     theirs = _socket_ends(sockets)
     without_peer = (sockets["inode"] > 0) & ~has_peer(sockets)
-    waiting = without_peer & (~np.isin(theirs.protocol, LISTENING) | (sockets["state"] == uapi.TCP_LISTEN))
+    waiting = without_peer & (~LISTENS[theirs.protocol] | (sockets["state"] == uapi.TCP_LISTEN))
     dual = waiting & ~theirs.local.any(axis=1) & (sockets["v6only"] == 0)
     bound, both = _Groups(theirs.bound, waiting), _Groups(theirs.bound[:2], dual)
 

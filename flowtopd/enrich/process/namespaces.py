@@ -99,7 +99,9 @@ class Namespaces:
         if namespace is None:
             return _numbered({}, netns)
         if namespace.tables is None or now >= namespace.tables_until_s:
-            namespace.tables = _numbered(self._read(netns, namespace, nettables.TABLES, _TABLE_BYTES), netns)
+            namespace.tables = _numbered(
+                self._read(netns, namespace, nettables.TABLES, _TABLE_BYTES, procfs.read_table), netns
+            )
             ended = self._clock()
             namespace.tables_until_s = ended + (ended - now) * (1 / SHARE - 1)
         return namespace.tables
@@ -164,13 +166,20 @@ class Namespaces:
         yield from in_fib_trie(texts.get("fib_trie", b""))
         yield from in_if_inet6(texts.get("if_inet6", b""))
 
-    def _read(self, netns: int, namespace: _Namespace, names: Iterable[str], limit: int) -> dict[str, bytes]:
+    def _read(
+        self,
+        netns: int,
+        namespace: _Namespace,
+        names: Iterable[str],
+        limit: int,
+        read: Callable[[str, int], bytes] = procfs.read_lines,
+    ) -> dict[str, bytes]:
         """Read files of a namespace; those that it does not have are left out."""
         pid = self._door(netns, namespace)
         texts = {}
         for name in names if pid else ():
             with contextlib.suppress(OSError):
-                texts[name] = procfs.read_lines(f"{self._proc}/{pid}/net/{name}", limit)
+                texts[name] = read(f"{self._proc}/{pid}/net/{name}", limit)
         # the process may have moved or exited, and its pid be another's, while we read
         return texts if self._door(netns, namespace) == pid else {}
 

@@ -18,6 +18,12 @@ INIT: Final = Pid(1)
 
 _STAT_BYTES: Final = 4096
 
+_PAGE: Final = 4096
+"""Bytes of the smallest page that a kernel of ours has."""
+
+_LINE: Final = 512
+"""Over twice the longest of a table of sockets (tcp6, net/ipv6/tcp_ipv6.c)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stat:
@@ -56,17 +62,22 @@ def stat(proc: str, pid: Pid) -> Stat | None:
     return Stat(head.partition(b"(")[2], Pid(int(fields[1])), int(fields[19]))
 
 
-def read(path: str, limit: int) -> bytes:
-    """Read a file from its beginning, at most `limit` bytes. Raises OSError.
+def read(path: str, limit: int, last: int = 1) -> bytes:
+    """Read a file from its beginning, at most `limit` bytes, up to what comes in a piece of under `last`.
+
+    Raises OSError.
 
     Half the time of open(), which allocates buffers and asks for the file's size.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         chunks, left = [], limit
-        while left > 0 and (chunk := os.read(descriptor, min(left, 1 << 16))):
+        while left > 0:
+            chunk = os.read(descriptor, min(left, 1 << 16))
             chunks.append(chunk)
             left -= len(chunk)
+            if len(chunk) < last:
+                break
         return b"".join(chunks)
     finally:
         os.close(descriptor)
@@ -74,7 +85,20 @@ def read(path: str, limit: int) -> bytes:
 
 def read_lines(path: str, limit: int) -> bytes:
     """Read the lines that fit into `limit` bytes, whole ones only. Raises OSError."""
-    text = read(path, limit)
+    return _whole(read(path, limit))
+
+
+def read_table(path: str, limit: int) -> bytes:
+    """The same for a table of sockets, whose lines have at most _LINE bytes, without looking for an end twice.
+
+    The kernel fills a page before it lets a read return (seq_read_iter of fs/seq_file.c), so that one with room for
+    another line is the last. To ask once more has it walk all its hash buckets again, from the first: 13 instead of
+    4.4 ms for the tables of a namespace that has no sockets.
+    """
+    return _whole(read(path, limit, _PAGE - _LINE))
+
+
+def _whole(text: bytes) -> bytes:
     return text[: text.rfind(b"\n") + 1]
 
 

@@ -91,6 +91,19 @@ class PidNamespace:
         return Agent(["nsenter", "--target", self._leader, "--pid", "--mount"])
 
 
+class Shown:
+    """A /proc in which only these processes are: others on this machine may have the same addresses in a namespace."""
+
+    def __init__(self, proc: Path, *pids: int) -> None:
+        self.proc = proc
+        self.show(*pids)
+
+    def show(self, *pids: int) -> None:
+        """Have it list these too."""
+        for pid in pids:
+            (self.proc / str(pid)).symlink_to(f"/proc/{pid}")
+
+
 class Clock:
     """Time that stands still until it is told, or passes by `step` a look."""
 

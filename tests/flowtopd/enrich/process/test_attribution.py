@@ -36,7 +36,7 @@ from testbed.packets import ping
 from testbed.programs import Program
 from testbed.router import ROUTER_V4, Router
 from tests.flowtopd.batches import Flow, batch
-from tests.flowtopd.enrich.process.agents import PidNamespace
+from tests.flowtopd.enrich.process.agents import PidNamespace, Shown
 
 EXACT, LISTENER, EXITED = Attribution.EXACT, Attribution.LISTENER, Attribution.EXITED
 AMBIGUOUS, KERNEL, PENDING = Attribution.AMBIGUOUS, Attribution.KERNEL, Attribution.PENDING
@@ -100,13 +100,19 @@ class Desk:
 
 @contextlib.contextmanager
 def desk_in(
-    namespace: Namespace, few: int, *addresses: str, proc: Path = Path("/proc"), sockets: Sockets | None = None
+    namespace: Namespace,
+    few: int,
+    *addresses: str,
+    proc: Path = Path("/proc"),
+    others: Shown | None = None,
+    sockets: Sockets | None = None,
 ) -> Iterator[Desk]:
+    """`others`: the processes whose namespaces are looked into, instead of all that there are."""
     clock = Clock()
     with namespace.entered(), NetlinkSocket() as netlink, ThreadPoolExecutor(1) as reader:
         cgroups = Cgroups(clock=clock)
         verdicts = Verdicts(Holders(cgroups, proc, clock), Identities(cgroups), clock)
-        namespaces = Namespaces(clock=clock)
+        namespaces = Namespaces(Path("/proc") if others is None else others.proc, clock)
         attributor = Attributor(sockets or Sockets(), verdicts, namespaces, owning(*addresses), few)
         with contextlib.closing(attributor):
             yield Desk(Collector(netlink, lambda _flows: KERNEL_STATE, reader), attributor, clock)
@@ -579,36 +585,41 @@ say(s.getsockname()[1])
             ("SOCK_DGRAM", 17, "2606:4700::1111"),
         ],
     )
-    def test_who_is_behind_nat_is_found_in_its_own_namespace(
-        self, home: Router, few: int, kind: str, proto: int, address: str
+    def test_who_is_behind_nat_is_found_in_its_own_namespace(  # noqa: PLR0917  # one a parameter
+        self, home: Router, few: int, kind: str, proto: int, address: str, tmp_path: Path
     ) -> None:
-        family = "AF_INET6" if ":" in address else "AF_INET"
+        family, others = "AF_INET6" if ":" in address else "AF_INET", Shown(tmp_path)
         with (
             home.wan.socket(getattr(socket, family), getattr(socket, kind)) as server,
-            desk_in(home.router, few, *self.ADDRESSES) as desk,
+            desk_in(home.router, few, *self.ADDRESSES, others=others) as desk,
         ):
             server.bind((address, 8443))
             if kind == "SOCK_STREAM":
                 server.listen()
             with Program(home.lan[0], client(family, kind, address, 8443)) as program:
+                others.show(program.pid)
                 assert desk.who(proto, sport=program.said) == (EXACT, program.pid)
                 port = program.said
-            with Program(home.lan[0], "say()"):
+            with Program(home.lan[0], "say()") as other:
+                others.show(other.pid)
                 assert desk.who(proto, sport=port) == (Attribution.OTHER_NETNS, None)
 
-    def test_who_is_in_no_namespace_that_we_see_is_forwarded(self, home: Router, few: int) -> None:
+    def test_who_is_in_no_namespace_that_we_see_is_forwarded(self, home: Router, few: int, tmp_path: Path) -> None:
+        others = Shown(tmp_path)
         flows = batch(Flow("192.168.1.77", "1.1.1.1", start_ns=1)).columns | {"key": np.ones(1, np.uint64)}
         just_now = flows | {"start_ns": np.array([time.time_ns()], np.uint64)}
-        with desk_in(home.router, few, *self.ADDRESSES) as desk:
+        with desk_in(home.router, few, *self.ADDRESSES, others=others) as desk:
             answers, early = desk.attributor.attribute(flows), desk.attributor.attribute(just_now)
         assert answers.how.tolist() == early.how.tolist() == [Attribution.FORWARDED]
         assert answers.final.all()
         assert not early.final.any(), "it may be that of a container that has just been made"
 
-    def test_who_only_waits_in_another_namespace_is_not_named(self, home: Router, few: int) -> None:
+    def test_who_only_waits_in_another_namespace_is_not_named(self, home: Router, few: int, tmp_path: Path) -> None:
         """The address may be another machine's here."""
         script = SHARED.format(port=5060, more=0, send=0).replace("127.0.0.1", "0.0.0.0")
         flows = batch(Flow("192.168.1.11", "1.1.1.1", sport=5060, dport=9, proto=17, start_ns=1)).columns
-        with desk_in(home.router, few, *self.ADDRESSES) as desk, Program(home.lan[0], script):
-            answers = desk.attributor.attribute(flows | {"key": np.ones(1, np.uint64)})
+        with Program(home.lan[0], script) as program:
+            others = Shown(tmp_path, program.pid)
+            with desk_in(home.router, few, *self.ADDRESSES, others=others) as desk:
+                answers = desk.attributor.attribute(flows | {"key": np.ones(1, np.uint64)})
         assert answers.owner.tolist() == [0]

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from flowtopd.enrich.process.attribution import Answers, Attributor
+from flowtopd.enrich.process.budget import Budget
 from flowtopd.enrich.process.cgroup import Cgroups
 from flowtopd.enrich.process.endings import Endings
-from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, Budget, Listening, Watcher
+from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, FEW_S, OPENED_S, READS, Listening, Watcher
 from flowtopd.enrich.process.holders import Holders
 from flowtopd.enrich.process.identity import Identities
 from flowtopd.enrich.process.match import Mask
@@ -36,6 +37,8 @@ from testbed.netns import Namespace, wait_until
 from testbed.programs import Program
 from tests.flowtopd.batches import Flow, batch
 from tests.flowtopd.netlink.ctmessages import tcp
+
+A_TURN = READS * EVENTS
 
 
 class Inbox:
@@ -198,9 +201,9 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
 class Seen(Attributor):
     """Keeps what it is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_local: Callable[..., Mask] = everywhere) -> None:
         cgroups = Cgroups()
-        super().__init__(Sockets(), Verdicts(Holders(cgroups), Identities(cgroups)), Namespaces(), everywhere)
+        super().__init__(Sockets(), Verdicts(Holders(cgroups), Identities(cgroups)), Namespaces(), is_local)
         self.flows = 0
 
     def attribute_early(self, flows: Columns) -> Answers:
@@ -284,6 +287,35 @@ def test_endings_are_kept_as_they_come_and_nobody_is_looked_for(
 
 
 @pytest.mark.kernel
+def test_flows_that_others_have_opened_are_left_alone(inbox: Inbox, line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    us = int.from_bytes(b"\x0a\x00\x00\x05")
+    seen, endings = Seen(lambda addresses: addresses[:, 1] == (0xFFFF << 32 | us)), Endings()
+    for number in range(9):
+        theirs.send(event(number))  # from 10.0.0.number
+    theirs.send(ending(9))
+    with running(Watcher(seen, inbox.put, lambda: Subscription(lambda: ours), endings=endings)):
+        wait_until(lambda: len(endings.take(0.0)["key"]) == 1)
+    assert seen.flows == 1
+
+
+@pytest.mark.kernel
+def test_events_that_come_often_are_gathered(inbox: Inbox, line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    seen = Seen()
+    saved_up = round(FEW_S / OPENED_S)
+    with running(Watcher(seen, inbox.put, lambda: Subscription(lambda: ours))):
+        began_s = time.monotonic()
+        for number in range(1, saved_up + 21):
+            theirs.send(event(number))
+            while seen.flows < number and time.monotonic() - began_s < 20:
+                time.sleep(0.0002)  # much shorter than what is to be seen
+        took_s = time.monotonic() - began_s
+    # each came by itself; what the turns had saved up was used, and the last one of all is followed by no rest
+    assert took_s >= 19 * OPENED_S
+
+
+@pytest.mark.kernel
 def test_whoever_has_an_ending_finds_the_answer_too(namespace: Namespace, inbox: Inbox) -> None:
     endings = Endings()
     with (
@@ -321,12 +353,12 @@ def test_too_many_events_are_passed_over_and_counted(inbox: Inbox, line: tuple[s
         lambda: next(now_s) / 1e6,
         busy=lambda: next(work_s) * 0.15,
     )
-    for number in range(3 * EVENTS):
+    for number in range(3 * A_TURN):
         theirs.send(event(number) if number % 2 else ending(number))
     with running(made):
-        wait_until(lambda: seen.flows * 2 + made.passed_over == 3 * EVENTS, timeout=30)
+        wait_until(lambda: seen.flows * 2 + made.passed_over == 3 * A_TURN, timeout=30)
     assert made.passed_over > 0
-    assert seen.flows * 2 >= EVENTS
+    assert seen.flows * 2 >= A_TURN
 
 
 @pytest.mark.kernel

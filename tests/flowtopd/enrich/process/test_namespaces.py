@@ -17,7 +17,11 @@ from tests.flowtopd.enrich.process.test_net_addresses import address
 
 pytestmark = pytest.mark.kernel
 
-V4, V6 = "10.93.1.2", "fd93::2"
+# nobody else's, whatever namespaces there are beside those of these tests, other runs of them included
+_RUN = os.getpid() & 0x7FFF
+_NET = f"10.{128 + (_RUN >> 8)}.{_RUN & 0xFF}"
+V4, V4_3, V4_7, V4_9, V4_NOBODY = (f"{_NET}.{host}" for host in (2, 3, 7, 9, 200))
+V6, V6_UPPER, V6_NOBODY = f"fd93:{_RUN:x}::2", f"fd94:{_RUN:x}::2", f"fd93:{_RUN:x}::200"
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def netns_of(host: Namespace) -> int:
 
 def test_an_address_belongs_to_the_namespace_that_has_it(container: Namespace) -> None:
     owner = netns_of(container)
-    assert ask(Namespaces(), V4, "1.1.1.1", V6, "2606:4700::1111") == [owner, 0, owner, 0]
+    assert ask(Namespaces(), V4, V4_NOBODY, V6, V6_NOBODY) == [owner, 0, owner, 0]
 
 
 def test_loopback_and_link_local_addresses_belong_to_nobody(container: Namespace) -> None:
@@ -61,10 +65,10 @@ def test_loopback_and_link_local_addresses_belong_to_nobody(container: Namespace
 
 def test_an_address_that_two_namespaces_have_belongs_to_neither(container: Namespace) -> None:
     with Namespace() as other:
-        give(other, V4, "10.93.1.3")
+        give(other, V4, V4_3)
         other.popen(["sleep", "60"])
         wait_until(lambda: bool(other.pids()))
-        assert ask(Namespaces(), V4, V6, "10.93.1.3") == [0, netns_of(container), netns_of(other)]
+        assert ask(Namespaces(), V4, V6, V4_3) == [0, netns_of(container), netns_of(other)]
 
 
 def test_our_own_addresses_are_not_another_namespace_s(container: Namespace) -> None:
@@ -74,7 +78,7 @@ def test_our_own_addresses_are_not_another_namespace_s(container: Namespace) -> 
 
 
 def test_only_the_upper_halves_of_addresses_differ(container: Namespace) -> None:
-    assert ask(Namespaces(), "fd93::2", "fd94::2") == [netns_of(container), 0]
+    assert ask(Namespaces(), V6, V6_UPPER) == [netns_of(container), 0]
 
 
 def test_no_question_has_no_answer() -> None:
@@ -107,15 +111,15 @@ def test_of_a_namespace_that_nobody_knows_there_are_no_sockets() -> None:
 def test_a_namespace_that_has_gone_owns_nothing_and_has_no_sockets(container: Namespace, clock: Clock) -> None:
     namespaces = Namespaces(clock=clock)
     with Namespace() as other:
-        give(other, "10.93.1.3")
+        give(other, V4_3)
         process = other.popen(["sleep", "60"])
         wait_until(lambda: bool(other.pids()))
         gone = netns_of(other)
-        assert ask(namespaces, "10.93.1.3", V4) == [gone, netns_of(container)]
+        assert ask(namespaces, V4_3, V4) == [gone, netns_of(container)]
         stop_process(process)
         assert len(namespaces.sockets(gone)["inode"]) == 0
         clock.now += REFRESH_S
-        assert ask(namespaces, "10.93.1.3", V4) == [0, netns_of(container)]
+        assert ask(namespaces, V4_3, V4) == [0, netns_of(container)]
 
 
 def test_when_the_processes_that_we_knew_exit_another_one_serves(container: Namespace, clock: Clock) -> None:
@@ -138,43 +142,43 @@ def test_when_the_processes_that_we_knew_exit_another_one_serves(container: Name
 def test_a_container_that_starts_is_found_at_the_next_look(clock: Clock) -> None:
     """Its first process starts here and moves; it gets its addresses later still."""
     namespaces = Namespaces(clock=clock)
-    assert ask(namespaces, "10.93.1.7") == [0]
+    assert ask(namespaces, V4_7) == [0]
     with Namespace() as container, Agent() as agent:
         clock.now += REFRESH_S
-        assert ask(namespaces, "10.93.1.7") == [0]
+        assert ask(namespaces, V4_7) == [0]
         agent.become("nsenter", f"--net={container.path}", "sleep", 60)
         wait_until(lambda: agent.pid in container.pids())
         clock.now += REFRESH_S
-        assert ask(namespaces, "10.93.1.7") == [0]
-        give(container, "10.93.1.7")
+        assert ask(namespaces, V4_7) == [0]
+        give(container, V4_7)
         clock.now += REFRESH_S
-        assert ask(namespaces, "10.93.1.7") == [netns_of(container)]
+        assert ask(namespaces, V4_7) == [netns_of(container)]
 
 
 def test_a_new_address_is_known_after_some_seconds(container: Namespace, clock: Clock) -> None:
     namespaces = Namespaces(clock=clock)
     ask(namespaces, V4)
     clock.now += YOUNG_S
-    assert ask(namespaces, "10.93.1.9") == [0]
-    give(container, "10.93.1.9")
+    assert ask(namespaces, V4_9) == [0]
+    give(container, V4_9)
     clock.now += REFRESH_S
-    assert ask(namespaces, "10.93.1.9") == [0]
+    assert ask(namespaces, V4_9) == [0]
     clock.now += ADDRESSES_S
-    assert ask(namespaces, "10.93.1.9") == [netns_of(container)]
+    assert ask(namespaces, V4_9) == [netns_of(container)]
 
 
 def test_questions_in_quick_succession_look_once(container: Namespace, clock: Clock) -> None:
     """Forwarded traffic of an ordinary router asks again and again."""
     namespaces = Namespaces(clock=clock)
-    assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), 0]
+    assert ask(namespaces, V4, V4_9) == [netns_of(container), 0]
     with Namespace() as later:
-        give(later, "10.93.1.9")
+        give(later, V4_9)
         later.popen(["sleep", "60"])
         wait_until(lambda: bool(later.pids()))
         clock.now += REFRESH_S * 0.9
-        assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), 0]
+        assert ask(namespaces, V4, V4_9) == [netns_of(container), 0]
         clock.now += REFRESH_S * 0.1
-        assert ask(namespaces, V4, "10.93.1.9") == [netns_of(container), netns_of(later)]
+        assert ask(namespaces, V4, V4_9) == [netns_of(container), netns_of(later)]
 
 
 def test_tables_are_read_for_a_tenth_of_the_time_at_most(container: Namespace, clock: Clock) -> None:

@@ -1,6 +1,10 @@
 """flowtopd.enrich.process.procfs: which process this is, whatever its name is made of."""
 
+import contextlib
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +78,28 @@ def test_without_descriptors_nobody_is_taken_for_gone() -> None:
     with no_descriptors(), pytest.raises(OSError, match="Too many open files"):
         procfs.stat(PROC, OURS)
     assert procfs.stat(PROC, OURS) is not None
+
+
+@pytest.mark.parametrize("sockets", [0, 5, 300])
+def test_of_a_table_of_sockets_every_line_is_read(sockets: int) -> None:
+    """More than fits into one read, and less."""
+    with contextlib.ExitStack() as stack:
+        ports = set()
+        for _ in range(sockets):
+            made = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+            made.bind(("::1", 0))
+            ports.add(made.getsockname()[1])
+        text = procfs.read_table("/proc/self/net/udp6", 1 << 20)
+        assert text.endswith(b"\n")
+        assert ports <= {int(line.split()[1].rpartition(b":")[2], 16) for line in text.splitlines()[1:]}
+
+
+def test_a_table_is_not_asked_for_twice_when_it_was_short() -> None:
+    """Each time the kernel walks all of its buckets."""
+    script = "from flowtopd.enrich.process import procfs; procfs.read_table('/proc/self/net/tcp6', 1 << 20)"
+    traced = ["strace", "-qq", "-e", "trace=read,openat", sys.executable, "-c", script]
+    _before, opened, after = subprocess.run(traced, stderr=subprocess.PIPE, text=True, check=True).stderr.partition(
+        "/net/tcp6"
+    )
+    assert opened
+    assert after.count("read(") == 1
