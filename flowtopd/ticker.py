@@ -55,7 +55,7 @@ class Ticker:
                     log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)
                 self._complaint = str(error)
                 self._took_s = loop.time() - self._started_s
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, the next tick may go well)
                 await self._begin_anew(error)
                 self._took_s = loop.time() - self._started_s
             else:
