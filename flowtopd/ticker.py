@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from flowtopd.collector import Collector
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.session.hub import Hub
+from flowtopd.system.memory import give_back
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Ticker:
         self._thread = thread
         self._started_s = -math.inf
         self._took_s = 0.0
-        self._forgotten = False
+        self._forgotten = True
         self._complaint = ""
         self._mistakes = 0
         self._busy_from_s = math.inf
@@ -64,7 +65,7 @@ class Ticker:
         while True:
             await self._until_due()
             self._started_s = loop.time()
-            self._forgotten = False
+            first, self._forgotten = self._forgotten, False
             try:
                 tick = await self._in_thread(self._collector.tick, self._hub.mean_s)
             except (NetlinkError, MalformedMessage) as error:
@@ -80,6 +81,8 @@ class Ticker:
                 self._mistakes = 0
                 self._took_s = tick.seconds
                 self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
+                if first:  # it has read databases, leases, processes
+                    await self._in_thread(give_back)
 
     async def _begin_anew(self, error: Exception) -> None:
         """Forget the table of which nobody knows what a mistake has left; raise the mistake if it is one too many."""
@@ -89,7 +92,7 @@ class Ticker:
         if self._complaint != repr(error):
             log.error("a tick went wrong; the table is begun anew", exc_info=error)
         self._complaint = repr(error)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._collector.forget)
+        await self._in_thread(self._collector.forget)
 
     def _pace(self, interval_s: float) -> float:
         return max(interval_s, 2 * self._took_s)

@@ -24,8 +24,8 @@ EVERYTHING = Query(loopback=True, interval=0.2)
 RATE = 200_000
 
 A_FEW = 100
-"""Events that `conntrack -E` has room for: the 208 KiB that sockets have by default hold 166 of 1 280 bytes. The option
--b does not help: version 1.4.7 sets it for another socket than the one on which it listens."""
+"""Events that `conntrack -E` has room for: the 208 KiB that sockets have by default hold 166 of 1 280 bytes. The
+option -b does not help: version 1.4.7 sets it for another socket than the one on which it listens."""
 
 TALK = """
 made = socket.create_connection(("127.0.0.1", {port}))

@@ -1,4 +1,4 @@
-"""Who opened a flow, read from the bytes of its message and nothing else of it: to leave alone what is nobody's here.
+"""Who opened a flow, read from the bytes of its message and nothing else: to leave alone what concerns nobody here.
 
     word  0 … 4                  5           6             7                8
         ┌ nlmsghdr, nfgenmsg ┬ tuple_orig ┬ tuple_ip ┬ ip_v4_src, 8  ┬ address, 1 word  ┬ …

@@ -63,9 +63,7 @@ def stat(proc: str, pid: Pid) -> Stat | None:
 
 
 def read(path: str, limit: int, last: int = 1) -> bytes:
-    """Read a file from its beginning, at most `limit` bytes, up to what comes in a piece of under `last`.
-
-    Raises OSError.
+    """Read a file from its beginning, at most `limit` bytes, to its end or a piece of under `last`. Raises OSError.
 
     Half the time of open(), which allocates buffers and asks for the file's size.
     """
