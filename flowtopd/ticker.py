@@ -22,7 +22,6 @@ from typing import Any, Final, TypeVar
 from flowtopd.collector import Collector
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
 from flowtopd.session.hub import Hub
-from flowtopd.system.memory import give_back
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ class Ticker:
         self._thread = thread
         self._started_s = -math.inf
         self._took_s = 0.0
-        self._forgotten = True
+        self._forgotten = False
         self._complaint = ""
         self._mistakes = 0
         self._busy_from_s = math.inf
@@ -65,7 +64,7 @@ class Ticker:
         while True:
             await self._until_due()
             self._started_s = loop.time()
-            first, self._forgotten = self._forgotten, False
+            self._forgotten = False
             try:
                 tick = await self._in_thread(self._collector.tick, self._hub.mean_s)
             except (NetlinkError, MalformedMessage) as error:
@@ -81,8 +80,6 @@ class Ticker:
                 self._mistakes = 0
                 self._took_s = tick.seconds
                 self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
-                if first:  # it has read databases, leases, processes
-                    await self._in_thread(give_back)
 
     async def _begin_anew(self, error: Exception) -> None:
         """Forget the table of which nobody knows what a mistake has left; raise the mistake if it is one too many."""
