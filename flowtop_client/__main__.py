@@ -4,11 +4,14 @@ import importlib
 import sys
 
 import flowtopd.wire.without_openssl  # noqa: F401 - before anything imports asyncio
+from flowtop_client.importing import uncollected
 
 
 def main() -> int:
     """Run flowtop; return its exit status."""
-    status: int = importlib.import_module("flowtop_client.cli").main()
+    with uncollected():
+        cli = importlib.import_module("flowtop_client.cli")
+    status: int = cli.main()
     return status
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flowtop_client import condition
 from flowtop_client.connection.host import Host, is_plain, labels
 from flowtop_client.formats import Format
 from flowtop_client.parser import Parser
@@ -131,6 +130,8 @@ def _check_output(parser: Parser, given: argparse.Namespace) -> None:
     if given.exit_if and given.limit:
         parser.error("--exit-if and --limit: all rows are looked at")
     if given.exit_if and (view := given.view or View.FLOWS) is not View.FLOWS:
+        from flowtop_client import condition  # noqa: PLC0415  # nobody else waits for it
+
         node = parse_filter(given.exit_if)
         try:
             if node is not None:

@@ -4,7 +4,6 @@ A filter is checked before anything else is done. What goes together is checked 
 """
 
 import argparse
-import difflib
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from flowtop_client.connection.host import parse as parse_host
 from flowtop_client.exit_status import USAGE
 from flowtop_client.formats import Format
 from flowtop_client.mistakes import marked
+from flowtop_client.nearest import nearest
 from flowtop_client.view_state.state import ProtocolGroup
 from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.demo import DEMO
@@ -55,8 +55,8 @@ class Parser(argparse.ArgumentParser):
         if message.startswith("unrecognized arguments: "):
             wrong = message.removeprefix("unrecognized arguments: ").split()[0]
             message = f"unknown option {wrong}" if wrong.startswith("-") else f"unexpected argument {wrong!r}"
-            if near := difflib.get_close_matches(wrong, self._option_string_actions, 1):
-                hint = f"did you mean {near[0]}? {hint}"
+            if near := nearest(wrong, self._option_string_actions):
+                hint = f"did you mean {near}? {hint}"
         print(f"flowtop: {message}", f"flowtop: {hint}", sep="\n", file=sys.stderr)
         raise SystemExit(USAGE)
 
@@ -85,8 +85,8 @@ def _limit(text: str) -> int:
 def _view(text: str) -> View:
     with suppress(ValueError):
         return View(text)
-    near = difflib.get_close_matches(text, View, 1)
-    hint = f"did you mean {str(near[0])!r}?" if near else ", ".join(View)
+    near = nearest(text, View)
+    hint = f"did you mean {str(near)!r}?" if near else ", ".join(View)
     raise argparse.ArgumentTypeError(f"{text!r} is no view: {hint}")
 
 

@@ -9,22 +9,20 @@ Rules
 - The rows are the flows of the viewer: its protocols, families, filter; not its tab, window, order or pause.
 - The file is new, its mode 0600. It is complete after each snapshot: who kills the recorder loses nothing before.
 - A daemon that goes and comes back leaves a gap. One that was handed over (a private one) cannot come back.
-- `Recordings` is the switch of a viewer: one at a time, each in a new file in the current directory.
 - Names of sources are asked for only while the viewer shows them, as on the screen.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 from flowtop_client.connection.link import Connection, Down, Target, Unavailable
 from flowtop_client.humanize import clean
+from flowtop_client.recorded import Recorded
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.fields import RECORDED_FIELD_NAMES
@@ -32,18 +30,6 @@ from flowtopd.wire.messages import Error, Query, Snapshot, View
 from flowtopd.wire.recording import About
 from flowtopd.wire.recording_file import RecordingFile
 from flowtopd.wire.samples import Sample, columns_of
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """How far a recording is. `trouble`: why nothing comes at the moment, empty while all is well."""
-
-    samples: int = 0
-    size_bytes: int = 0
-    seconds: float = 0.0
-    flows: int = 0
-    """Most flows in one sample."""
-    trouble: str = ""
 
 
 def recording_query(state: ViewState) -> Query:
@@ -119,60 +105,6 @@ class Recorder:
         columns = columns_of(last.fields, rows)
         file.add(Sample(at_s, last.time, last.interval, asdict(last.status), asdict(last.totals), columns))
         self.recorded = Recorded(file.samples, file.size, at_s, max(self.recorded.flows, len(rows)))
-
-
-Ended = Callable[[Recorded, str], None]
-"""Takes how far a recording came, and why it ended: empty where it was stopped."""
-
-
-class Recordings:
-    """The recordings of one viewer: at most one at a time, in a task of `tasks`, in a file of `directory`."""
-
-    def __init__(
-        self,
-        target: Target | None,
-        tasks: asyncio.TaskGroup,
-        directory: Path,
-        *,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
-        self._target = target
-        self._tasks = tasks
-        self._directory = directory
-        self._wall = wall
-        self._task: asyncio.Task[None] | None = None
-        self._recorder: Recorder | None = None
-
-    @property
-    def recorded(self) -> Recorded | None:
-        """How far the one that runs is; None where none does."""
-        return None if self._recorder is None else self._recorder.recorded
-
-    def start(self, state: ViewState, ended: Ended) -> Path:
-        """Begin one of what this state shows; gives its file. Raises Unavailable."""
-        if self._target is None:
-            raise Unavailable("a recording is of one host: `flowtop --host HOST --record FILE` makes one")
-        if isinstance(self._target, socket):
-            raise Unavailable("a private daemon serves this viewer alone: nothing can record from it")
-        path = self._directory / time.strftime("flowtop-%Y%m%d-%H%M%S.flowtop", time.localtime(self._wall()))
-        self._recorder = recorder = Recorder(path, state)
-        self._task = self._tasks.create_task(self._run(self._target, recorder, ended))
-        return path
-
-    def stop(self) -> None:
-        """End it, if one runs."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self, target: Target, recorder: Recorder, ended: Ended) -> None:
-        why = ""
-        try:
-            await recorder.run(target)
-        except Unavailable as error:
-            why = error.what
-        finally:
-            self._task = self._recorder = None
-            ended(recorder.recorded, why)
 
 
 async def record(path: Path, state: ViewState, target: Target, *, once: bool) -> None:

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_SPEC: Final = re.compile(
+# compiled where they are used: most starts need none
+_SPEC: Final = (
     r"(?:ssh://)?(?:(?P<user>[^@]*)@)?(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<name>[^:]*)|(?P<address>[^\[\]]*:[^\[\]]*:[^\[\]]*))"
-    r"(?::(?P<port>\d{1,5}))?/?",
+    r"(?::(?P<port>\d{1,5}))?/?"
 )
-_PLAIN: Final = re.compile(r"[\w.%:+~=,^-]+")
+_PLAIN: Final = r"[\w.%:+~=,^-]+"
 """What users and hosts are made of: no blanks, no quotes, nothing that a shell would read otherwise."""
 
-_PLAIN_PATH: Final = re.compile(r"/[\w./+=,-]*", re.ASCII)
+_PLAIN_PATH: Final = r"/[\w./+=,-]*"
 
 _LARGEST_PORT: Final = 65535
 
@@ -45,13 +46,13 @@ class Host:
 
 def parse(spec: str) -> Host:
     """Raises ValueError, with what is wrong."""
-    found = _SPEC.fullmatch(spec)
+    found = re.fullmatch(_SPEC, spec)
     if found is None:
         raise ValueError(f"{spec!r} is no host: [user@]host[:port]")
     user, port = found["user"], found["port"]
     name = next(name for name in (found["bracketed"], found["address"], found["name"]) if name is not None)
     for what, text in (("host", name), ("user", user)):
-        if text is not None and (not _PLAIN.fullmatch(text) or text.startswith("-")):
+        if text is not None and (not re.fullmatch(_PLAIN, text) or text.startswith("-")):
             raise ValueError(f"{spec!r} has no {what} that ssh could take")
     if port is not None and not 1 <= int(port) <= _LARGEST_PORT:
         raise ValueError(f"{spec!r}: ports are 1 to {_LARGEST_PORT}")
@@ -66,4 +67,4 @@ def labels(hosts: Sequence[Host]) -> tuple[str, ...]:
 
 def is_plain(path: str) -> bool:
     """Whether ssh's -L takes this path as it is: a colon ends one, and `%` and `${` stand for something else."""
-    return _PLAIN_PATH.fullmatch(path) is not None
+    return re.fullmatch(_PLAIN_PATH, path, re.ASCII) is not None

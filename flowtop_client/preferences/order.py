@@ -1,7 +1,6 @@
 """An order of rows as users write it: `bytes`, `bytes:asc`. Pure."""
 
-import difflib
-
+from flowtop_client.nearest import nearest
 from flowtop_client.view_state.state import starts_descending
 from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.messages import View
@@ -13,8 +12,8 @@ def order_of(text: str, view: View) -> tuple[str, bool]:
     known = sort_fields(view)
     if field not in known:
         of = "" if view is View.FLOWS else f" of {view}"
-        near = difflib.get_close_matches(field, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"some that are: {', '.join(_some(known))}"
+        near = nearest(field, known)
+        hint = f"did you mean {near!r}?" if near else f"some that are: {', '.join(_some(known))}"
         raise ValueError(f"{field!r} is no sort field{of}: {hint}")
     if colon and order not in {"asc", "desc"}:
         raise ValueError(f"{order!r} is no order: {field}:asc or {field}:desc")

@@ -14,12 +14,12 @@ that is no TOML is one warning. What is not in the file is as without one. Keys 
 which knows them.
 """
 
-import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from flowtop_client.columns.meanings import all_columns
+from flowtop_client.nearest import nearest
 from flowtop_client.preferences.order import order_of
 from flowtop_client.preferences.settings import Read, Settings
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
@@ -52,8 +52,8 @@ def read(text: str) -> Read:
 def near(word: object, known: Iterable[str]) -> str:
     """The end of a warning: the nearest of what is known, else all of it where that is little."""
     names = [str(each) for each in known]
-    if found := difflib.get_close_matches(str(word), names, 1):
-        return f": did you mean {found[0]!r}?"
+    if found := nearest(str(word), names):
+        return f": did you mean {found!r}?"
     return f": {', '.join(names)}" if len(names) <= 8 else ""
 
 

@@ -11,7 +11,6 @@ drawn.
 """
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -27,11 +26,11 @@ from prompt_toolkit.styles import DynamicStyle
 
 from flowtop_client.connection.link import Down, Event, Link, Members, Unavailable, Up
 from flowtop_client.preferences.files import Files
-from flowtop_client.recorder import Recorded, Recordings
+from flowtop_client.recorded import Recorded
+from flowtop_client.recordings import Recordings
 from flowtop_client.tui.key_bindings import SECTIONS, Command, Sections, bindings, help_of
 from flowtop_client.tui.layout import details_room, help_lines, help_page, new_tab, regions, screen
 from flowtop_client.tui.pointing import clicked, wheeled
-from flowtop_client.tui.rebinding import rebound
 from flowtop_client.tui.style import STYLES
 from flowtop_client.tui.tabs.details import detail_lines, details_text
 from flowtop_client.tui.widgets.canvas import Canvas
@@ -357,10 +356,13 @@ async def run(
     `keys` are those of the configuration file, by the names of what they do.
     """
     loop = asyncio.get_running_loop()
-    sections, warnings = rebound(keys)
-    state = replace(state, warnings=state.warnings + warnings)
+    sections: Sections = SECTIONS
+    if keys:
+        from flowtop_client.tui.rebinding import rebound  # noqa: PLC0415  # most viewers have the usual keys
+
+        sections, warnings = rebound(keys)
+        state = replace(state, warnings=state.warnings + warnings)
     state = heard(connected(state, up.host, up.may, up.server, up.whose), loop.time())
-    gc.freeze()  # a full collection over prompt_toolkit's objects takes 9 to 50 ms, between a key and its redraw
     signals = (signal.SIGTERM, signal.SIGHUP)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -46,8 +46,9 @@ _ALWAYS: Final = {
     "attribution": ("exact", "listener", "cgroup", "forwarded", "exited", "kernel", "other-netns", "no-permission"),
 }
 
-_UNFINISHED: Final = re.compile(r'"(?:[^"\\]|\\.)*\Z|[^\s()"<>=~!&|]*\Z', re.DOTALL)
-_PLAIN: Final = re.compile(r"[\w:.*-][^\s()\"<>=~!&|]*")
+# compiled where they are used: most starts need none
+_UNFINISHED: Final = r'"(?:[^"\\]|\\.)*\Z|[^\s()"<>=~!&|]*\Z'
+_PLAIN: Final = r"[\w:.*-][^\s()\"<>=~!&|]*"
 _JOINS: Final = ("and", "or", "not")
 _NO_VALUES: Final = frozenset({"and", "or", "*"})
 """What stands behind a field without being its value, or its text."""
@@ -67,7 +68,7 @@ def values_seen(fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> Seen:
 
 def offers(text: str, at: int, seen: Seen) -> tuple[int, tuple[str, ...]]:
     """Where the unfinished word before `at` begins, and the words that it may become."""
-    found = _UNFINISHED.search(text, 0, at)
+    found = re.compile(_UNFINISHED, re.DOTALL).search(text, 0, at)
     start = found.start() if found else at
     begun = text[start:at].lstrip('"').lower()
     try:
@@ -96,6 +97,6 @@ def _word(before: list[Token], back: int) -> str:
 
 
 def _quoted(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _NO_VALUES:
+    if re.fullmatch(_PLAIN, value) and value.lower() not in _NO_VALUES:
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,8 +1,8 @@
 """A filter that means something else than was meant: a misspelt field is a text to search for. Pure."""
 
-import difflib
 from collections.abc import Iterator
 
+from flowtop_client.nearest import nearest
 from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Both, Either, FilterSyntaxError, Node, Not, Search
@@ -18,9 +18,9 @@ def misread(text: str) -> str:
     except FilterSyntaxError:  # of a daemon that knows more
         return ""
     for word in () if node is None else _searched(node):
-        near = difflib.get_close_matches(word.lower(), (*FILTER_FIELDS, *FLAGS), 1, _NEAR)
-        if near and near[0] != word.lower():
-            return f"{word!r} is searched for as a text: did you mean {near[0]!r}?"
+        near = nearest(word.lower(), (*FILTER_FIELDS, *FLAGS), _NEAR)
+        if near and near != word.lower():
+            return f"{word!r} is searched for as a text: did you mean {near!r}?"
     return ""
 
 

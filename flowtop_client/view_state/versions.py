@@ -9,7 +9,7 @@ from typing import Final
 
 from flowtopd.wire.version import VERSION
 
-_VERSION: Final = re.compile(r"flowtopd (\d+(?:\.\d+)*)\Z")
+_VERSION: Final = r"flowtopd (\d+(?:\.\d+)*)\Z"
 
 
 def older_side(server: str, viewer: str = VERSION) -> str:
@@ -17,7 +17,7 @@ def older_side(server: str, viewer: str = VERSION) -> str:
 
     `server` is what the daemon's welcome says of itself.
     """
-    found = _VERSION.match(server)
+    found = re.match(_VERSION, server)
     if found is None or found[1] == viewer:
         return ""
     if _numbers(found[1]) < _numbers(viewer):

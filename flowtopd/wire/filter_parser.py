@@ -53,8 +53,6 @@ from flowtopd.wire.filter_syntax import (
     Value,
 )
 from flowtopd.wire.filter_values import EQUAL, OPERATORS, VALUES, WANTED, network
-from flowtopd.wire.regex_parser import RegexError
-from flowtopd.wire.regex_parser import parse as parse_regex
 
 MANUAL: Final = __doc__ or ""
 """The language in words: the help screen, the man page and the documentation print it."""
@@ -78,11 +76,12 @@ class Token:
     quoted: bool = False
 
 
-_TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<sign>\(|\)|&&|\|\||!=|!~|<=|>=|==|[<>=~!])|(?P<word>[^\s()"<>=~!&|]+)|(?P<bad>\S))""",
-    re.DOTALL,
+# compiled where they are used: a viewer that starts without a filter does not wait for it
+_PIECE: Final = (
+    r"""\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<sign>\(|\)|&&|\|\||!=|!~|<=|>=|==|[<>=~!])"""
+    r"""|(?P<word>[^\s()"<>=~!&|]+)|(?P<bad>\S))"""
 )
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_QUOTED: Final = r'"((?:[^"\\]|\\.)*)"'
 _SIGNS: Final = {"==": "=", "&&": "and", "||": "or", "!": "not"}
 _JOINS: Final = ("and", "or", "not")
 
@@ -90,7 +89,7 @@ _JOINS: Final = ("and", "or", "not")
 def tokens(text: str) -> Iterator[Token]:
     """Split a filter. What stands behind `~` is one token, in quotes or up to a blank or a `)` that is not its own."""
     at = 0
-    while found := _TOKEN.match(text, at):
+    while found := re.compile(_PIECE, re.DOTALL).match(text, at):
         kind, start = str(found.lastgroup), found.start(str(found.lastgroup))
         piece, at = found[kind], found.end()
         if kind == "bad":
@@ -108,7 +107,7 @@ def tokens(text: str) -> Iterator[Token]:
 def _regex(text: str, at: int) -> tuple[Token | None, int]:
     """The expression that begins behind blanks at `at`, and where it ends."""
     start = at + len(text[at:]) - len(text[at:].lstrip())
-    if quoted := _QUOTED.match(text, start):
+    if quoted := re.compile(_QUOTED, re.DOTALL).match(text, start):
         # inside quotes only \" is ours: every other backslash is the expression's own
         return Token(quoted[1].replace('\\"', '"'), start + 1, quoted=True), quoted.end()
     end, depth = start, 0
@@ -232,9 +231,11 @@ class _Parser:
             self._expressions += 1
             if self._expressions > MOST_EXPRESSIONS:
                 self._fail(f"more than {MOST_EXPRESSIONS} regular expressions", token.offset)
+            from flowtopd.wire import regex_parser  # noqa: PLC0415  # few filters have an expression
+
             try:
-                parse_regex(token.text)
-            except RegexError as error:
+                regex_parser.parse(token.text)
+            except regex_parser.RegexError as error:
                 self._fail(f"this is no regular expression: {error.message}", token.offset + error.offset)
             return token.text
         value = VALUES[field.of](token.text)

@@ -8,12 +8,13 @@ from typing import Final
 from flowtopd.wire.filter_fields import Of
 from flowtopd.wire.filter_syntax import Network, Op, Span, Value
 
-_DOTTED: Final = re.compile(r"(?:\d{1,3}\.){1,3}")
+# compiled where they are used: most starts need none
+_DOTTED: Final = r"(?:\d{1,3}\.){1,3}"
 
 
 def network(text: str) -> Network | None:
     """An address or a network, None where it is none. `192.168.` and `10.1.` are networks too."""
-    if _DOTTED.fullmatch(text):
+    if re.fullmatch(_DOTTED, text):
         known = text.count(".")
         text = text + ".".join(["0"] * (4 - known)) + f"/{8 * known}"
     elif not re.match(r"[0-9a-fA-F:]", text) or not ("." in text or ":" in text):
@@ -31,23 +32,23 @@ def _host(text: str) -> Value | None:
     return network(text) or text or None
 
 
-_NUMBER: Final = re.compile(r"(0[xX][0-9a-fA-F]+|\d+)(?:-(0[xX][0-9a-fA-F]+|\d+))?")
+_NUMBER: Final = r"(0[xX][0-9a-fA-F]+|\d+)(?:-(0[xX][0-9a-fA-F]+|\d+))?"
 
 
 def _number(text: str) -> Span | None:
-    found = _NUMBER.fullmatch(text)
+    found = re.fullmatch(_NUMBER, text)
     if found is None or len(text) > 40:
         return None
     low, high = (float(int(part, 0 if part[:2] in {"0x", "0X"} else 10)) for part in (found[1], found[2] or found[1]))
     return Span(low, high) if low <= high else None
 
 
-_AMOUNT: Final = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)([kKMGTP]?)(i?)(b|B|bit|bits|bps)?(?:/s)?")
+_AMOUNT: Final = r"(\d{1,20}(?:\.\d{1,20})?)([kKMGTP]?)(i?)(b|B|bit|bits|bps)?(?:/s)?"
 _PREFIXES: Final = {prefix: power for power, prefix in enumerate(("", "k", "M", "G", "T", "P"))} | {"K": 1}
 
 
 def _amount(text: str) -> Span | None:
-    found = _AMOUNT.fullmatch(text)
+    found = re.fullmatch(_AMOUNT, text)
     if found is None or (found[3] and not found[2]):
         return None
     value = float(found[1]) * (1024 if found[3] else 1000) ** _PREFIXES[found[2]]
@@ -55,12 +56,12 @@ def _amount(text: str) -> Span | None:
     return Span(value, value)
 
 
-_SECONDS: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|min|h|d|w)?")
+_SECONDS: Final = r"(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|min|h|d|w)?"
 _UNITS_S: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 def _seconds(text: str) -> Span | None:
-    found = _SECONDS.fullmatch(text)
+    found = re.fullmatch(_SECONDS, text)
     if found is None:
         return None
     value = float(found[1]) * _UNITS_S[found[2]]

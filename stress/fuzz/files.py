@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from flowtop_client.condition import NoSuchFieldError, check, fits
-from flowtop_client.preferences import settings, toml_edit
+from flowtop_client.preferences import reading, toml_edit
 from flowtopd import config
 from flowtopd.enrich import services
 from flowtopd.enrich.geoip.mmdb import BrokenDatabaseError, Mmdb
@@ -193,7 +193,7 @@ def _daemon_config(text: str) -> bool:
 
 
 def _viewer_config(text: str) -> bool:
-    read = settings.read(text)  # its warnings are cleaned where they are drawn
+    read = reading.read(text)  # its warnings are cleaned where they are drawn
     with contextlib.suppress(toml_edit.UneditableError):
         toml_edit.edited(text, {("theme",): "light", ("columns", "flows"): ["process"]})
     return not read.warnings

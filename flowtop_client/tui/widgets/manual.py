@@ -47,7 +47,7 @@ def _beside(left: Line, right: Line, half: int, width: int) -> Line:
     return [*left, ("", " " * (half - line_width(left))), *clipped(right, width - half)]
 
 
-_GAP: Final = re.compile(r"(?<=\S) {2,}(?=\S)")
+_GAP: Final = r"(?<=\S) {2,}(?=\S)"
 
 
 def prose(text: str, width: int) -> list[Line]:
@@ -68,7 +68,7 @@ def _paragraphs(text: str) -> Iterator[str]:
     whole = ""
     for line in (*text.strip("\n").splitlines(), ""):
         indent = len(line) - len(line.lstrip())
-        if whole and line and whole[-1] != "." and indent == _hanging(whole) and not _GAP.search(line):
+        if whole and line and whole[-1] != "." and indent == _hanging(whole) and not re.search(_GAP, line):
             whole = f"{whole} {line.strip()}"
             continue
         if whole:
@@ -80,14 +80,14 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 def _hanging(paragraph: str) -> int:
     """Where its further lines begin."""
-    gap = _GAP.search(paragraph)
+    gap = re.search(_GAP, paragraph)
     return gap.end() if gap else len(paragraph) - len(paragraph.lstrip())
 
 
 def _wrapped(paragraph: str, width: int) -> list[str]:
     indent, hanging = len(paragraph) - len(paragraph.lstrip()), _hanging(paragraph)
     if hanging > indent and hanging > 2 * width // 3:  # no room for two columns: one below the other
-        parts = _GAP.split(paragraph.strip())
+        parts = re.split(_GAP, paragraph.strip())
         return [line for part in parts for line in _wrapped(" " * min(indent, width // 4) + part, width)]
     return textwrap.wrap(paragraph, max(2, width), subsequent_indent=" " * hanging, break_on_hyphens=False)
 
