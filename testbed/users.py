@@ -20,7 +20,7 @@ from testbed.daemon import ROOT, Daemon
 
 _BECOME: Final = """
 import os, socket, sys
-import flowtop_client.cli, flowtop_client.output, encodings.idna
+import flowtop_client.cli, flowtop_client.output, flowtop_client.recorder, encodings.idna
 uid, groups = int(sys.argv[1]), [int(group) for group in sys.argv[2].split(",") if group]
 os.setgroups(groups)
 os.setresgid(uid, uid, uid)

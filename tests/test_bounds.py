@@ -37,7 +37,7 @@ BOUNDS = {
     "collector._decoder._layouts": MAX_LAYOUTS,
     "collector._decoder._rare": MAX_LAYOUTS + 1,
     "collector._table._last.columns[]": FLOWS,
-    "endings._messages": endings.MOST,
+    "endings._kept": endings.MOST,
     "hub._history": history.SAMPLES,
     "hub._rates._samples": history.SAMPLES,
     "resolver._known._entries": Limits().known,
@@ -60,7 +60,7 @@ def test_every_table_keeps_to_its_bound(report: Report) -> None:
 
 def test_the_tables_are_those_that_the_simulation_fills(report: Report) -> None:
     """A bound on a name that is not there any more would hold always."""
-    empty = {"collector._decoder._rare", "resolver._queue", "resolver._outbox", "endings._messages"}
+    empty = {"collector._decoder._rare", "resolver._queue", "resolver._outbox", "endings._kept"}
     empty |= {"collector._pipeline._ledger._early", f"{DIRECTORY}._background._waiting", "resolver._threads"}
     assert {place for place in BOUNDS if not report.peaks.get(place)} <= empty
     assert BOUNDS.keys() <= report.peaks.keys()

@@ -153,7 +153,7 @@ class OtherDaemon(Daemon):
 
     @property
     def argv(self) -> list[str]:
-        code = f"import sys; {self._change}; from flowtopd.cli import main; sys.exit(main(sys.argv[1:]))"
+        code = f"import sys; {self._change}; from flowtopd.__main__ import main; sys.exit(main())"
         return [sys.executable, "-c", code, *super().argv[3:]]
 
 
