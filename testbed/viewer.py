@@ -36,9 +36,13 @@ class Viewer:
         self._tag = 0
 
     def __enter__(self) -> Self:
-        self._socket.settimeout(WAIT_S)
-        self._socket.connect(self._path)
-        self._socket.sendall(encode_viewer(Hello(PROTOCOL_VERSION, "testbed")))
+        try:
+            self._socket.settimeout(WAIT_S)
+            self._socket.connect(self._path)
+            self._socket.sendall(encode_viewer(Hello(PROTOCOL_VERSION, "testbed")))
+        except BaseException:
+            self._socket.close()
+            raise
         return self
 
     def __exit__(
