@@ -264,7 +264,9 @@ def test_details_have_process_ends_and_rates_and_follow_the_flow_to_its_end(
     router: Router, tmp_path: Path, stack: ExitStack
 ) -> None:
     opener, accepted, port = connection(stack, router.lan[0], router.wan, "1.1.1.1")
-    with Daemon(router.router, tmp_path) as daemon, Viewer(daemon) as viewer:
+    made = Daemon(router.router, tmp_path)
+    made.configure("[history]\nclosed = 1\n")  # the details end with what is kept of a closed flow
+    with made as daemon, Viewer(daemon) as viewer:
         flow = viewer.flow(port)
         opener.sendall(b"x" * 10_000)
         accepted.recv(10_000, socket.MSG_WAITALL)
