@@ -79,9 +79,9 @@ def _table(host: str, flows: Snapshot) -> Iterator[_Family]:
     def counter(name: str, doc: str, value: float) -> _Family:
         return _Family(f"flowtop_{name}", "counter", doc, [("_total", (), value)])
 
-    yield _Family(
-        "flowtop_host", "info", "The machine whose flows these are.", [("_info", (("host", clean(host)),), 1)]
-    )
+    # a gauge: Prometheus' older format, which node_exporter reads, does not know the type `info`
+    named: list[tuple[str, Labels, float | None]] = [("", (("host", clean(host)),), 1)]
+    yield _Family("flowtop_host_info", "gauge", "The machine whose flows these are.", named)
     yield gauge("table_entries", "Entries of the kernel's conntrack table.", status.flows)
     yield gauge("table_limit", "Most entries that the table may have (nf_conntrack_max).", status.max)
     yield gauge("accounting", "Whether the kernel counts bytes and packets of new flows.", int(status.accounting))

@@ -103,3 +103,8 @@ def test_labels_are_clean_and_escaped() -> None:
 def test_a_breakdown_of_nothing_is_nothing(breakdown: Any) -> None:
     text = openmetrics("router", FLOWS, {**GROUPS, breakdown.view: []})
     assert not [name for name, _labels in samples(text) if name.startswith(f"flowtop_{breakdown.word}_")]
+
+
+def test_only_types_of_the_older_format_are_used() -> None:
+    """node_exporter refuses a whole file for one that it does not know."""
+    assert {line.split()[-1] for line in TEXT.splitlines() if line.startswith("# TYPE")} == {"gauge", "counter"}
