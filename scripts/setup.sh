@@ -14,7 +14,7 @@ log=$venv/setup.log
 # systemd..mmdebstrap: `make test-system`
 packages="conntrack nftables iproute2 iptables tmux strace netsniff-ng procps iputils-ping git shellcheck
     gcc libc6-dev pkg-config libsystemd-dev dnsmasq-base ieee-data mandoc groff-base zsh fish iptstate iperf3
-    openssh-client openssh-server systemd systemd-container mmdebstrap"
+    openssh-client openssh-server jq systemd systemd-container mmdebstrap"
 
 say() {
     echo "setup: $*"

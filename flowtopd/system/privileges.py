@@ -22,14 +22,21 @@ and, for a daemon started as root by hand, which stays root
 """
 
 import contextlib
-import ctypes
-import errno
 import os
-import struct
 from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
+
+from flowtopd.capabilities import (
+    PR_CAP_AMBIENT,
+    PR_CAP_AMBIENT_CLEAR_ALL,
+    PR_SET_NO_NEW_PRIVS,
+    bound,
+    held,
+    keep,
+    prctl,
+)
 
 
 class Capability(IntEnum):
@@ -47,22 +54,6 @@ class Capability(IntEnum):
 
 ALWAYS: Final = frozenset({Capability.NET_ADMIN, Capability.SYS_PTRACE, Capability.DAC_READ_SEARCH})
 _OF_ROOT: Final = frozenset({Capability.SETUID, Capability.SETGID, Capability.SETPCAP, Capability.KILL})
-
-# linux/prctl.h
-_PR_CAPBSET_DROP: Final = 24
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_CAP_AMBIENT: Final = 47
-_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
-
-# linux/capability.h
-_LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
-_LAST_CAPABILITY: Final = 63
-_HEADER: Final = struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0)  # struct __user_cap_header_struct: version, pid
-_DATA: Final = struct.Struct("=6I")  # struct __user_cap_data_struct, twice: effective, permitted, inheritable
-
-_SELF: Final = Path("/proc/thread-self")
-
-_libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def needed(writes_to: Iterable[Path]) -> frozenset[Capability]:
@@ -86,37 +77,17 @@ def drop(kept: frozenset[Capability]) -> None:
     if (threads := len(os.listdir("/proc/self/task"))) != 1:  # noqa: PTH208  names are all it takes
         raise PermissionError(0, f"rights cannot be dropped: {threads} threads are running")
     mask = sum(1 << capability for capability in kept)
-    for capability in range(_LAST_CAPABILITY + 1):
-        if not mask >> capability & 1:
-            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EPERM: rule 2; EINVAL: the kernel has fewer
-    # before Linux 4.3 there is no ambient set
-    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    mask &= _held()["CapPrm"]
-    low, high = mask & 0xFFFF_FFFF, mask >> 32
-    inheritable = 0
-    if _libc.capset(_HEADER, _DATA.pack(low, low, 0, high, high, 0)):
-        if ctypes.get_errno() != errno.EPERM:
-            raise _os_error("capset")
-        inheritable = mask
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise _os_error("no_new_privs")
+    bound(mask)
+    with contextlib.suppress(OSError):  # before Linux 4.3 there is no ambient set
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    mask &= held()["CapPrm"]
+    inheritable = 0 if keep(mask) else mask
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
     _check({"CapPrm": mask, "CapEff": mask, "CapInh": inheritable, "CapAmb": 0})
 
 
 def _check(meant: dict[str, int]) -> None:
-    held = _held()
-    more = [name for name, mask in meant.items() if held.get(name, 0) & ~mask]
-    if more or held["NoNewPrivs"] != 1:
+    sets = held()
+    more = [name for name, mask in meant.items() if sets.get(name, 0) & ~mask]
+    if more or sets["NoNewPrivs"] != 1:
         raise PermissionError(0, f"rights are left: {', '.join(more) or 'no_new_privs'}")
-
-
-def _held() -> dict[str, int]:
-    """The sets of this thread as bits, by their names in proc(5)."""
-    lines = (_SELF / "status").read_text(encoding="utf-8", errors="replace").splitlines()
-    values = dict(line.split(":", 1) for line in lines if line.startswith(("Cap", "NoNewPrivs")))
-    return {name: int(value, 16) for name, value in values.items()}
-
-
-def _os_error(what: str) -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, f"{what}: {os.strerror(number)}")

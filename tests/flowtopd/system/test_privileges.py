@@ -23,6 +23,14 @@ print(caps(subprocess.run(["cat", "/proc/self/status"], capture_output=True, tex
 """
 
 
+LOAD = """
+import sys, types
+sys.modules["flowtopd"] = types.ModuleType("flowtopd")
+capabilities = sys.modules["flowtopd.capabilities"] = types.ModuleType("flowtopd.capabilities")
+exec({!r}, vars(capabilities))
+"""
+
+
 def after(code: str, *wrapped: str) -> tuple[dict[str, int], dict[str, int]]:
     """The sets of a process that has run `code`, and of a program that it starts."""
     argv = [*wrapped, sys.executable, "-c", code + SHOW]
@@ -51,7 +59,8 @@ def test_of_a_service_user_nothing_is_left_for_what_it_starts() -> None:
     argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     argv += [f"--inh-caps=-all,+{three}", f"--ambient-caps=-all,+{three}", f"--bounding-set=-all,+{three}", "--"]
     # nobody cannot read a checkout below root's home: what is needed is loaded by another way
-    source = (ROOT / "flowtopd/system/privileges.py").read_text(encoding="utf-8")
+    module = (ROOT / "flowtopd/capabilities.py").read_text(encoding="utf-8")
+    source = LOAD.format(module) + (ROOT / "flowtopd/system/privileges.py").read_text(encoding="utf-8")
     done = subprocess.run(
         [*argv, "/usr/bin/python3", "-c", source + "\ndrop(ALWAYS)\n" + SHOW],
         capture_output=True,
