@@ -2,22 +2,18 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pytest
 
-from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode
-from flowtopd.wire.framing import MAX_DAEMON_FRAME, FrameReader
 from flowtopd.wire.messages import (
     PROTOCOL_VERSION,
-    DaemonMessage,
     Delete,
     Detail,
     Error,
@@ -28,13 +24,13 @@ from flowtopd.wire.messages import (
     Snapshot,
     Update,
     View,
-    ViewerMessage,
     Welcome,
     Whose,
 )
 from testbed.daemon import Daemon
 from testbed.netns import Namespace, wait_until
 from testbed.programs import Program
+from testbed.talk import Talk
 from testbed.users import as_user, connected, reachable
 
 pytestmark = pytest.mark.kernel
@@ -71,31 +67,9 @@ sock.send(b"z")
 say(sock.getsockname()[1])
 """
 
-MessageT = TypeVar("MessageT", bound=DaemonMessage)
 
-
-class Session:
+class Session(Talk):
     """A viewer on a socket that some user has connected."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        connected.settimeout(20)
-        self._frames = FrameReader(MAX_DAEMON_FRAME)
-        self._heard: list[DaemonMessage] = []
-
-    def say(self, *messages: ViewerMessage) -> None:
-        self._socket.sendall(b"".join(map(encode_viewer, messages)))
-
-    def hear(self, *kinds: type[MessageT]) -> MessageT:
-        """The next message of these kinds."""
-        while True:
-            while self._heard:
-                message = self._heard.pop(0)
-                if isinstance(message, kinds):
-                    return message
-            data = self._socket.recv(65_536)
-            assert data, "the daemon has closed the connection"
-            self._heard += map(decode_daemon, self._frames.feed(data))
 
     def answer(self, query: Query) -> Snapshot:
         """What answers this query first."""
@@ -128,7 +102,7 @@ class House:
     def session(self, uid: int, *groups: int) -> Session:
         """A viewer of this user that has said hello."""
         (sock,) = self._stack.enter_context(connected(self.daemon.socket, uid, groups))
-        session = Session(sock)
+        session = Session(sock, wait_s=20)
         session.say(Hello(PROTOCOL_VERSION))
         return session
 

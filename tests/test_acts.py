@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import pytest
 
@@ -37,6 +37,7 @@ from testbed import conntrack
 from testbed.daemon import ROOT, Daemon
 from testbed.netns import Namespace
 from testbed.router import ROUTER_V4, Router
+from testbed.talk import Talk
 from testbed.users import reachable
 
 pytestmark = pytest.mark.kernel
@@ -47,18 +48,13 @@ ADM = grp.getgrgid(ADM_GID).gr_name
 HELLO = Hello(PROTOCOL_VERSION)
 QUERY = Query(fields=("id", "src", "sport", "dst", "dport"), loopback=True, interval=0.1)
 
-MessageT = TypeVar("MessageT", bound=DaemonMessage)
 
-
-class Viewer:
+class Viewer(Talk):
     """A viewer of this process, which is root's."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(10)
+        super().__init__(socket.socket(socket.AF_UNIX), wait_s=10)
         self._socket.connect(os.fspath(daemon.socket))
-        self._frames = FrameReader(MAX_DAEMON_FRAME)
-        self._heard: list[DaemonMessage] = []
         self.say(HELLO)
         self.welcome = self.hear(Welcome)
 
@@ -67,21 +63,6 @@ class Viewer:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
-
-    def say(self, *messages: ViewerMessage) -> None:
-        for message in messages:
-            self._socket.sendall(encode_viewer(message))
-
-    def hear(self, *kinds: type[MessageT]) -> MessageT:
-        """The next message of these kinds."""
-        while True:
-            while self._heard:
-                message = self._heard.pop(0)
-                if isinstance(message, kinds):
-                    return message
-            data = self._socket.recv(65_536)
-            assert data, "the daemon has closed the connection"
-            self._heard += map(decode_daemon, self._frames.feed(data))
 
     def flow(self, sport: int) -> str:
         """The id of the flow from this port, as soon as it is shown."""
