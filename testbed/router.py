@@ -24,6 +24,9 @@ ROUTER_V4: Final = "203.0.113.1"
 """What the world sees of the LAN."""
 
 _NO_DAD: Final = "net.ipv6.conf.{}.accept_dad"  # duplicate address detection holds an address back for a second
+_BRIDGE: Final = "link add lan0 type bridge mcast_snooping 0"
+"""Snooping has the bridge join 224.0.0.106 (net/bridge/br_multicast.c): IGMP reports in the table, at random times."""
+
 _FORWARD: Final = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 _MASQUERADE: Final = (
     'table inet router { chain postrouting { type nat hook postrouting priority 100; oifname "wan0" masquerade; }; }'
@@ -68,7 +71,7 @@ class Router:
         router, wan = self.router, self.wan
         for name in _FORWARD:
             router.sysctl(name, 1)
-        commands = ["link add lan0 type bridge", f"link add wan0 type veth peer name eth0 netns {wan.name}"]
+        commands = [_BRIDGE, f"link add wan0 type veth peer name eth0 netns {wan.name}"]
         commands += _addresses("lan0", "192.168.1.1/24", "fd00:1::1/64")
         commands += _addresses("wan0", "203.0.113.1/24", "2001:db8::1/64")
         for number, host in enumerate(self.lan, 1):
