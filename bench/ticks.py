@@ -14,6 +14,7 @@ from typing import Final
 
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTSocket
 
+from bench import targets
 from bench.floor import Floor
 from bench.report import Pairs, Ticks, median
 from flowtopd.collector import Collector
@@ -22,7 +23,6 @@ from flowtopd.netlink.nlsocket import NetlinkSocket
 from flowtopd.serving import SWITCH_INTERVAL_S
 from testbed.netns import Namespace
 
-LIMITS: Final = {1_000: 1.15, 100_000: 1.35}
 _BUDGET_S: Final = 15.0
 _PAIRS: Final = (9, 301)
 _PYROUTE2_MAX_FLOWS: Final = 10_000
@@ -50,7 +50,7 @@ def measure(namespace: Namespace, flows: int, *, quick: bool) -> Ticks:
         if flows <= _PYROUTE2_MAX_FLOWS:
             with NFCTSocket(0) as pyroute2:
                 pyroute2_s = median(_seconds(lambda: list(pyroute2.dump())) for _ in range(1 if quick else 3))
-    return Ticks(flows, pairs, LIMITS.get(flows), conntrack_s, pyroute2_s)
+    return Ticks(flows, pairs, targets.TICK.get(flows), conntrack_s, pyroute2_s)
 
 
 def alternate(flows: int, budget_s: float, *, other: int = 0) -> Pairs:

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from bench import targets
 from bench.processes import cpu, resident_mb
 from bench.report import Measured, at_most, median, percentile, thousands
 from bench.screen import ROOT, Screen
@@ -30,9 +31,6 @@ _POSITION: Final = re.compile(r"(\d.*?-\d.*?) of ")
 _ROW: Final = re.compile(r" (tcp|udp|icmp|icmpv6) ")
 _SCROLL: Final = ("NPage", "NPage", "NPage", "PPage", "NPage", "NPage", "End", "PPage", "PPage", "Home")
 CLASSIC: Final = "/usr/sbin/flowtop"
-_DAEMON_LIMIT_MB: Final = {1_000: 60.0, 100_000: 150.0}
-_VIEWER_LIMIT_MB: Final = 40.0
-_FIRST_SCREEN_LIMIT_S: Final = {1_000: 0.5, 100_000: 1.2}
 
 
 @contextmanager
@@ -65,15 +63,12 @@ def memory(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
             screen.press(key)
             screen.idle(0.2)
         time.sleep(3 if quick else 8)
-        daemon_mb, viewer_mb = resident_mb(daemon.pid), resident_mb(screen.pid)
+        of_daemon, of_viewer = resident_mb(daemon.pid), resident_mb(screen.pid)
     label = f"at {thousands(flows)} flows"
-    limit = _DAEMON_LIMIT_MB.get(flows)
-    of_daemon = (
-        at_most(f"memory of the daemon {label}", daemon_mb, limit, "MB", stable=True)
-        if limit
-        else Measured(f"memory of the daemon {label}", f"{daemon_mb:.0f} MB", stable=daemon_mb)
-    )
-    return [of_daemon, at_most(f"memory of a viewer {label}", viewer_mb, _VIEWER_LIMIT_MB, "MB", stable=True)]
+    return [
+        at_most(f"memory of the daemon {label}", of_daemon, targets.daemon_mb(flows), "MB", stable=True),
+        at_most(f"memory of a viewer {label}", of_viewer, targets.VIEWER_MB, "MB", stable=True),
+    ]
 
 
 def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
@@ -91,9 +86,10 @@ def keys(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
             waits.append((changed - pressed) * 1000)
     label = f"key to changed screen at {thousands(flows)} flows"
     remark = f"{count} keys, worst {max(waits):.0f} ms"
+    limit = targets.KEY_MS.get(flows, targets.LARGEST_KEY_MS)
     return [
         Measured(f"{label}, median", f"{median(waits):.0f} ms"),
-        at_most(f"{label}, 99th percentile", percentile(waits, 0.99), 50, "ms", remark=remark),
+        at_most(f"{label}, 99th percentile", percentile(waits, 0.99), limit, "ms", remark=remark),
     ]
 
 
@@ -107,7 +103,7 @@ def first_screen(namespace: Namespace, flows: int, *, quick: bool) -> list[Measu
             settle(daemon)
     remark = f"median of {len(seconds)}, worst {max(seconds):.2f} s"
     label = f"first screen of a viewer at {thousands(flows)} flows"
-    return [at_most(label, median(seconds), _FIRST_SCREEN_LIMIT_S[flows], "s", digits=2, remark=remark)]
+    return [at_most(label, median(seconds), targets.FIRST_SCREEN_S[flows], "s", digits=2, remark=remark)]
 
 
 def settle(daemon: Daemon) -> None:
@@ -242,7 +238,7 @@ def views(namespace: Namespace, flows: int, *, quick: bool) -> list[Measured]:
     label = f"order turned in every view at {thousands(flows)} flows, 8 viewers"
     return [
         Measured(f"{label}, median", f"{median(everything):.0f} ms"),
-        at_most(f"{label}, 99th percentile", percentile(everything, 0.99), 50, "ms", remark=remark),
+        at_most(f"{label}, 99th percentile", percentile(everything, 0.99), targets.LARGEST_KEY_MS, "ms", remark=remark),
     ]
 
 

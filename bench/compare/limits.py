@@ -11,26 +11,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from bench import ticks
+from bench import targets, ticks
 from bench.compare.cell import Cell, Tool, find
 from bench.report import Measured, at_most, median, thousands
 from testbed.daemon import Daemon
 from testbed.netns import Namespace
 
 TICK_SIZES: Final = (100_000, 250_000)
-TICK_LIMIT: Final = 1.2
 _TICK_BUDGET_S: Final = 8.0
 _OTHER: Final = 500
 """Entries of real traffic that may be in the table beside the injected ones."""
 _READY_LIMIT_S: Final = 0.4
 _CLASSIC_LIMITS: Final = {1_000: 0.5, 5_000: 0.1}
 _HALF_A_CORE: Final = 30.0
-_KEYS_MS: Final = {100_000: 30.0}
-_LARGEST_KEYS_MS: Final = 50.0
-_FIRST_SCREEN_S: Final = 0.25
-_DAEMON_MB: Final = 45.0
-_VIEWER_MB: Final = 32.0
-_FLOW_BYTES: Final = 500.0
 _MIB: Final = 1 << 20
 
 
@@ -40,7 +33,12 @@ def tick(namespace: Namespace, flows: int, *, quick: bool) -> Measured:
         pairs = ticks.alternate(flows, 1 if quick else _TICK_BUDGET_S, other=_OTHER)
     remark = f"{pairs.tick_s * 1000:.0f} ms, floor {pairs.floor_s * 1000:.0f} ms"
     return at_most(
-        f"tick / kernel floor at {thousands(flows)} flows", pairs.ratio, TICK_LIMIT, "", digits=3, remark=remark
+        f"tick / kernel floor at {thousands(flows)} flows",
+        pairs.ratio,
+        targets.TICK[flows],
+        "",
+        digits=3,
+        remark=remark,
     )
 
 
@@ -81,7 +79,7 @@ def _against(what: str, ours: float, theirs: float, limit: float) -> Measured:
 def _keys(cells: list[Cell]) -> Iterator[Measured]:
     sizes = [cell.flows for cell in cells if cell.tool is Tool.FLOWTOP and not cell.load and cell.keys]
     for flows in sizes:
-        limit = _KEYS_MS.get(flows) or (_LARGEST_KEYS_MS if flows == max(sizes) else None)
+        limit = targets.KEY_MS.get(flows) or (targets.LARGEST_KEY_MS if flows == max(sizes) else None)
         cell = find(cells, Tool.FLOWTOP, flows)
         if limit and cell and cell.keys:
             remark = f"{cell.keys.pressed} keys, median {cell.keys.median_ms:.1f} ms"
@@ -95,15 +93,15 @@ def _first_screen(cells: list[Cell]) -> Iterator[Measured]:
     cell = find(cells, Tool.FLOWTOP, 1_000)
     if cell and cell.first_screen_s:
         label = "first screen of flowtop at 1 000 flows, daemon running"
-        yield at_most(label, cell.first_screen_s, _FIRST_SCREEN_S, "s", digits=2)
+        yield at_most(label, cell.first_screen_s, targets.FIRST_SCREEN_S[1_000], "s", digits=2)
 
 
 def _memory(cells: list[Cell]) -> Iterator[Measured]:
     small, large = find(cells, Tool.FLOWTOP, 1_000), find(cells, Tool.FLOWTOP, 100_000)
     if small and small.memory:
-        yield at_most("memory of flowtopd at 1 000 flows", small.memory[0], _DAEMON_MB, "MB", digits=1)
-        yield at_most("memory of the viewer at 1 000 flows", small.memory[1], _VIEWER_MB, "MB", digits=1)
+        yield at_most("memory of flowtopd at 1 000 flows", small.memory[0], targets.daemon_mb(1_000), "MB", digits=1)
+        yield at_most("memory of the viewer at 1 000 flows", small.memory[1], targets.VIEWER_MB, "MB", digits=1)
     if small and small.memory and large and large.memory:
         more = (large.memory[0] - small.memory[0]) * _MIB / (large.flows - small.flows)
         remark = f"from {small.memory[0]:.1f} MB at 1 000 to {large.memory[0]:.1f} MB at 100 000 flows"
-        yield at_most("memory of flowtopd for one more flow", more, _FLOW_BYTES, "bytes", remark=remark)
+        yield at_most("memory of flowtopd for one more flow", more, targets.FLOW_BYTES, "bytes", remark=remark)

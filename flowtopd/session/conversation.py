@@ -125,6 +125,11 @@ class Conversation:
         """Over how many seconds the viewer wants means of the rates in the ticks to come, 0: not."""
         return 0.0 if self._query is None or self._query.paused else self._query.mean
 
+    def has_asked(self) -> bool:
+        """Return whether the viewer waits for an answer to what it has said, not only for the next tick."""
+        unanswered = self._query is not None and not self._answered
+        return unanswered or self._is_asked or self._complaint is not None or bool(self._pending)
+
     def receive(self, message: ViewerMessage) -> None:
         """Take what the viewer said. Raises RemoteProtocolError when it may not say that."""
         if isinstance(message, Hello):
@@ -185,7 +190,10 @@ class Conversation:
             self._told_seq = 0
 
     def answers(self, newest: Published | None, pace_s: float, viewers: int) -> Iterator[DaemonMessage]:
-        """Yield what is due now, given what was published last, the pace of ticks and the number of viewers."""
+        """Yield what is due now, given what was published last, the pace of ticks and the number of viewers.
+
+        The parts of a snapshot come last, or an error in their place.
+        """
         pending, self._pending = self._pending, []
         yield from pending
         if self._complaint is not None:

@@ -25,6 +25,7 @@ from flowtopd.session.hub import Hub
 from flowtopd.session.own_hub import OwnHub
 from flowtopd.session.peers import Peer, Policy, Standing, peer
 from flowtopd.session.places import Guest, Places
+from flowtopd.session.turns import Turns
 from flowtopd.session.updates import Updates
 from flowtopd.session.viewer import serve_viewer
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
@@ -65,6 +66,7 @@ class Server:
         self._others = others
         self._places = Places(max_viewers)
         self._complaints = Complaints(log)
+        self._turns = Turns()
         self._own: dict[int, tuple[OwnHub, int]] = {}
         self._host = socket.gethostname() if host is None else host
         self._seek = seek
@@ -124,6 +126,7 @@ class Server:
                     hub,
                     self._updates,
                     conversation,
+                    turns=self._turns,
                     ask_act=ask_act,
                     complain=partial(self._complain, who),
                 )

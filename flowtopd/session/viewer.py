@@ -3,7 +3,7 @@
     reading   bytes ─▶ frames ─▶ messages ─▶ Conversation.receive, wake the writer
     updating  Updates, when the viewer has asked ─▶ Conversation.hear, wake the writer
     acting    Acts, the same
-    writing   wait to be woken ─▶ Conversation.answers with the newest tick ─▶ write, drain ─▶ again
+    writing   wait to be woken ─▶ one's turn: Conversation.answers with the newest tick ─▶ write, drain ─▶ again
 
 A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
 A viewer that breaks the protocol gets one `error` and is closed. One that talks too fast is read more slowly: it waits,
@@ -13,7 +13,7 @@ and the kernel holds what it says meanwhile.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from flowtopd.session.acts import Ask
@@ -21,11 +21,12 @@ from flowtopd.session.conversation import Conversation
 from flowtopd.session.hub import Hub
 from flowtopd.session.own_hub import OwnHub
 from flowtopd.session.pacing import Bucket
+from flowtopd.session.turns import Turns
 from flowtopd.session.updates import Updates
 from flowtopd.wire.codec import decode_viewer, encode_daemon
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.framing import MAX_VIEWER_FRAME, FrameReader
-from flowtopd.wire.messages import Done, Error, Progress
+from flowtopd.wire.messages import DaemonMessage, Done, Error, Progress, Snapshot
 
 WRITE_BUFFER: Final = 64 * 1024
 """Bytes that may wait for a slow reader, beside the frame that is being written."""
@@ -47,6 +48,7 @@ async def serve_viewer(
     updates: Updates,
     conversation: Conversation,
     *,
+    turns: Turns,
     ask_act: Ask,
     complain: Complain,
 ) -> None:
@@ -71,7 +73,7 @@ async def serve_viewer(
 
     try:
         async with asyncio.TaskGroup() as both:
-            writing = both.create_task(_write(writer, hub, conversation, wake))
+            writing = both.create_task(_write(writer, hub, conversation, wake, turns))
             await _read(reader, hub, conversation, wake.set, received)
             writing.cancel()
     except* RemoteProtocolError as group:
@@ -114,16 +116,31 @@ async def _read(
 
 
 async def _write(
-    writer: asyncio.StreamWriter, hub: Hub | OwnHub, conversation: Conversation, wake: asyncio.Event
+    writer: asyncio.StreamWriter, hub: Hub | OwnHub, conversation: Conversation, wake: asyncio.Event, turns: Turns
 ) -> None:
     """Answer whenever something is due, as fast as the viewer reads."""
     while True:
         await wake.wait()
-        wake.clear()
-        for message in conversation.answers(hub.latest, hub.pace_s, hub.viewers):
-            writer.write(encode_daemon(message))
+        answers = None
+        more = True
+        while more:
+            async with turns.turn(conversation.has_asked):
+                if answers is None:  # the newest tick is looked at when the turn has come
+                    wake.clear()
+                    answers = conversation.answers(hub.latest, hub.pace_s, hub.viewers)
+                frames, more = _part(answers)
+            writer.write(frames)
             await writer.drain()
-            await asyncio.sleep(0)  # drain does not yield while there is room; other viewers have their turn here
+
+
+def _part(answers: Iterator[DaemonMessage]) -> tuple[bytes, bool]:
+    """Return the frames of one turn, as far as the next part of a snapshot, and whether there are more of its parts."""
+    frames = bytearray()
+    for message in answers:
+        frames += encode_daemon(message)
+        if isinstance(message, Snapshot):
+            return bytes(frames), message.more
+    return bytes(frames), False
 
 
 async def _say_goodbye(writer: asyncio.StreamWriter, error: BaseException, complain: Complain) -> None:

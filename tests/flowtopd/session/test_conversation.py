@@ -107,6 +107,19 @@ def test_a_query_is_answered_at_once_then_once_a_tick() -> None:
     assert tags(heard(conversation, later(1.0))) == [(5, 2)]
 
 
+def test_who_has_asked_is_told_from_whom_only_a_tick_has_woken() -> None:
+    conversation = Conversation("", "", _nobody)
+    conversation.receive(HELLO)
+    for message in (None, Query(), Query(sort="no such field"), FlowRequest("00")):
+        if message is not None:
+            conversation.receive(message)
+        assert conversation.has_asked()
+        heard(conversation, FIRST)
+        assert not conversation.has_asked()
+    heard(conversation, later(1.0))
+    assert not conversation.has_asked()
+
+
 def test_the_newest_query_replaces_the_others_and_is_answered_from_the_same_tick() -> None:
     conversation = greeted()
     conversation.receive(Query(tag=1))
