@@ -235,9 +235,10 @@ def switches(pid: int) -> int:
     """How often the threads of a process have run: every wake-up ends in a context switch."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if "ctxt_switches" in line:
-                total += int(line.split()[1])
+        with contextlib.suppress(OSError):  # a thread may end while it is looked at
+            for line in (task / "status").read_text().splitlines():
+                if "ctxt_switches" in line:
+                    total += int(line.split()[1])
     return total
 
 
