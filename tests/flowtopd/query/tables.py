@@ -24,7 +24,11 @@ DEVICES = (
     Device("tv", "02:00:00:00:00:01", "Acme"),
     Device(None, "02:00:00:00:00:02", None),
     Device("a?b", None, None),
+    Device("tv", "02:00:00:00:00:03", "Acme"),
 )
+HERE = (1, 4)
+"""Devices of this host's addresses: interfaces of one name."""
+
 OWNERS = (
     Owner(),
     Owner(10, 0.0, "curl", "curl x", 1000, "ann", "session-3.scope", None),
@@ -72,9 +76,12 @@ def table(seed: int, size: int) -> Snapshot:
 def _pointing(taken: Snapshot, rng: random.Random) -> Snapshot:
     addresses = AddressTable()
     ends = {end: addresses.add(taken.columns[end]) for end in ("src", "dst", "reply_src")}
-    everyone = np.arange(addresses.size, dtype=np.int32)
+    high, low = addresses.columns["address"].T
+    everyone = np.lexsort((low, high)).astype(np.int32)  # their rows are in another order in every process
     for name, records in (("name", NAMES), ("place", PLACES), ("device", DEVICES), ("where", Where)):
         addresses.put(name, everyone, [rng.randrange(len(records)) for _ in everyone])
+    here = everyone[addresses.columns["where"][everyone] == Where.HOST]
+    addresses.put("device", here, [rng.choice(HERE) for _ in here])
 
     def choices(values: Any) -> list[int]:
         return [rng.choice(list(values)) for _ in range(taken.size)]

@@ -73,6 +73,6 @@ def test_bytes_are_added_up_exactly() -> None:
 
 
 def test_this_host_is_one_device_with_all_its_interfaces() -> None:
-    results = Results(table(4, 200))
+    results = Results(table(7, 200))  # with addresses of two interfaces
     _found, groups = page(results, Query(view=View.DEVICES, loopback=True))
     assert [group["key"] for group in groups].count("(this host)") == 1

@@ -156,7 +156,9 @@ def conditions(draw: st.DrawFn) -> str:
         case Of.ADDRESS:
             rest = draw(st.sampled_from((*_NETWORKS, "*", "example.com", r"~ ^one", r"!~ com$", "!= 10.0.0.0/8")))
         case Of.TEXT if draw(st.booleans()):
-            rest = draw(st.sampled_from(("", "= ", "!= "))) + draw(st.sampled_from((*_TEXTS, *_MORE)))
+            # `nat host` are two conditions, and the second lacks its value
+            bare = () if field.name == "nat" else ("",)
+            rest = draw(st.sampled_from((*bare, "= ", "!= "))) + draw(st.sampled_from((*_TEXTS, *_MORE)))
         case Of.TEXT:
             rest = draw(st.sampled_from(("~ ", "!~ "))) + draw(st.sampled_from(_REGEXES))
         case Of.NUMBER:
