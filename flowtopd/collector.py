@@ -29,6 +29,9 @@ from flowtopd.wire.messages import Events
 
 ATTEMPTS: Final = 3
 
+TIDY_S: Final = 5.0
+"""How often memory is given back in which nothing lives any more."""
+
 STEP_S: Final = 0.5
 """By how much the wall clock must be off to have been set. What it is slewed by is taken for a step when it adds up."""
 
@@ -49,7 +52,8 @@ class Collector:
     """Reads the kernel's table.
 
     `read_kernel` is told the number of flows and returns the state of the kernel. `reader` runs one thing at a time,
-    in another thread than `tick`. Without a `pipeline`, flows are what the kernel says of them and no more.
+    in another thread than `tick`. Without a `pipeline`, flows are what the kernel says of them and no more. `tidy`
+    gives memory back: after the first tick, every TIDY_S, and when the table is forgotten.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Collector:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = since_boot,
+        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self._netlink = netlink
         self._read_kernel = read_kernel
@@ -70,6 +75,8 @@ class Collector:
         self._monotonic = monotonic
         self._wall = wall
         self._since_boot = since_boot
+        self._tidy = tidy
+        self._tidy_at_s: float | None = None
         self._booted_s: float | None = None
         self._decoder = Decoder()
         self._table = FlowTable()
@@ -81,9 +88,10 @@ class Collector:
         `mean_s`: over how many seconds somebody wants means of the rates.
         """
         started = self._monotonic()
+        self._tidy_up(started)
         batch = self._dump()
         # room for some growth, so that the next dump seldom has to move its columns
-        self._expected = batch.size + batch.size // 8 + 256
+        self._expected = batch.size + batch.size // 16 + 256
         snapshot = self._table.apply(batch, self._now(), mean_s)
         lost, events, places = 0, Events.OFF, None
         if self._pipeline is not None:
@@ -105,6 +113,16 @@ class Collector:
             self._pipeline.forget()
         self._table.forget()
         self._netlink.close()
+        self._tidy()
+        self._tidy_at_s = None
+
+    def _tidy_up(self, now_s: float) -> None:
+        """Give memory back where it is time: before a tick, when nobody is being answered."""
+        if self._tidy_at_s is None:
+            self._tidy_at_s = now_s  # the first tick takes more than any other
+        elif now_s >= self._tidy_at_s:
+            self._tidy_at_s = now_s + TIDY_S
+            self._tidy()
 
     def _now(self) -> Moment:
         """The time, and whether the wall clock was set: it is then another time at which this machine was started."""

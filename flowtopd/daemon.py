@@ -40,6 +40,7 @@ from flowtopd.session.updates import Job, Tell, Updates
 from flowtopd.system.flow_ending import delete, end_flow
 from flowtopd.system.flowtables import Flowtables
 from flowtopd.system.host import Host
+from flowtopd.system.memory import give_back
 from flowtopd.system.privileges import drop, needed
 from flowtopd.system.sysctl import Sysctls
 from flowtopd.system.systemd import notify, reloading, told, watchdog_s
@@ -115,7 +116,11 @@ async def _run(
             executor.submit(int).result()
         tracking, flowtables = Tracking(), Flowtables()
         collector = Collector(
-            netlink, lambda flows: _kernel_state(host.sysctls, tracking, flowtables, flows), reader, pipeline
+            netlink,
+            lambda flows: _kernel_state(host.sysctls, tracking, flowtables, flows),
+            reader,
+            pipeline,
+            tidy=give_back,
         )
         ticker = Ticker(hub, collector, thread)
         beside = [ticker.run(), *((recording.run(hub, writer),) if recording else ())]

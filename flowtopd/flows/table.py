@@ -11,6 +11,7 @@ seen is told by the wall clock of now: where that was set, it moves along.
 """
 
 from collections.abc import Collection
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ from flowtopd.netlink.ctrecord import Has, carries
 
 Mask = NDArray[np.bool_]
 Seconds = NDArray[np.float64]
+
+
+_NOT_JOINED: Final = {name: np.zeros((), dtype) for name, dtype in JOINED.items()}
+"""One value for all rows: these columns take no memory."""
 
 
 class FlowTable:
@@ -67,7 +72,7 @@ class FlowTable:
             self._continue_counters(columns, old, known, counted)
             seconds = _add_rates(columns, old, counted)
             means = self._mean(columns, seconds, mean_s, now.monotonic_s - last.at.monotonic_s, previous)
-        columns |= {name: np.zeros(len(columns["key"]), dtype) for name, dtype in JOINED.items()}
+        columns |= {name: np.broadcast_to(zero, len(columns["key"])) for name, zero in _NOT_JOINED.items()}
         for column in columns.values():
             column.flags.writeable = False
         self._seq += 1

@@ -7,8 +7,10 @@ Messages of any layout become records with one copy of words (`ctlayout`), and t
 columns with one pass a column, however many layouts there were.
 """
 
+import contextlib
 from collections.abc import Container
 from enum import IntFlag
+from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any, Final
 
 import numpy as np
@@ -46,7 +48,8 @@ COLUMNS: Final[dict[str, str]] = {
 """Columns of a batch and their dtypes. Names are those of `ctattrs`, and three of our own: `family` (AF_INET or
 AF_INET6), `has` (`Has` bits), `sampled_s` (monotonic seconds when the block was read). `u8,u8` is shape (n, 2): an
 address as its high and low 64 bits. Units: bytes, packets, seconds (`timeout`), Unix nanoseconds (`start_ns`,
-`stop_ns`; the latter only where the kernel says that an entry was destroyed).
+`stop_ns`; the latter only where the kernel says that an entry was destroyed). The widest come first: one behind the
+other in memory, each is aligned.
 """
 
 Columns = dict[str, NDArray[Any]]
@@ -113,6 +116,12 @@ _UNPACKED: Final = [
     (name, _BYTES[name], np.dtype(f">{COLUMNS[name][:2]}"), name in _PAIRS) for name in COLUMNS if name in _BYTES
 ]
 
+ROW_BYTES: Final = sum(_DTYPES[name].itemsize * (1 + (name in _PAIRS)) for name in COLUMNS)
+
+_MAPPED: Final = 128 * 1024
+"""Bytes from which the columns of a batch are mapped and not taken from the heap. They live from one tick to the next,
+and would leave holes there, in all sizes. Huge pages spare 4 000 faults a tick at 100 000 flows."""
+
 
 def carries(has: NDArray[Any], bit: Has) -> NDArray[np.bool_]:
     """Tell which rows of a `has` column carry this."""
@@ -121,8 +130,18 @@ def carries(has: NDArray[Any], bit: Has) -> NDArray[np.bool_]:
 
 
 def allocate(size: int) -> Columns:
-    """Make columns of that many rows, not initialised."""
-    return {name: np.empty((size, 2) if name in _PAIRS else size, dtype) for name, dtype in _DTYPES.items()}
+    """Make columns of that many rows, not initialised. Large ones are one mapping, which goes with the last of them."""
+    shapes = {name: (size, 2) if name in _PAIRS else (size,) for name in _DTYPES}
+    if size * ROW_BYTES < _MAPPED:
+        return {name: np.empty(shapes[name], dtype) for name, dtype in _DTYPES.items()}
+    mapped = mmap(-1, size * ROW_BYTES, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without huge pages
+        mapped.madvise(MADV_HUGEPAGE)
+    columns, start = {}, 0
+    for name, dtype in _DTYPES.items():
+        columns[name] = np.ndarray(shapes[name], dtype, mapped, start)
+        start += columns[name].nbytes
+    return columns
 
 
 def unpack(records: Records, columns: Columns, first: int) -> None:

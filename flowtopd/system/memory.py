@@ -1,10 +1,11 @@
 """What is asked of the C library's allocator, so that memory that is not in use goes back to the system.
 
-glibc maps large blocks on their own and unmaps them when they are freed; but with each that is freed it raises the size
-from which it does so, up to 32 MiB. Then the columns of a tick come from the heap, which has holes and never shrinks:
-144 MB at 100 000 flows, where 94 are in use. With a size that is fixed, the pages of every tick are new ones: 1 % of a
-tick. And it gives threads heaps of their own; the interpreter lets one allocate at a time, so that one heap does and
-spares 0.8 MB.
+Two kinds of memory are large. The columns of a tick live from one to the next: those of the kernel are mapped apart
+(`netlink.ctrecord`). What a tick or a question works with for a moment comes from the heap, again and again from the
+same place: a new page costs more than all that is done with it. glibc would map each block from 128 KiB on by itself,
+and raise that size with every one that is freed, up to 32 MiB; here it is fixed at LARGE. A heap gets holes: now and
+then they are given back, which takes 2 ms. And glibc gives threads heaps of their own; the interpreter lets one
+allocate at a time, so that one heap does and spares 0.8 MB.
 """
 
 import ctypes
@@ -15,8 +16,8 @@ _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
-LARGE: Final = 128 * 1024
-"""Bytes from which a block is mapped on its own: where glibc begins, too."""
+LARGE: Final = 4 * 1024 * 1024
+"""Bytes from which a block is mapped on its own: an array of 500 000 flows."""
 
 
 _libc: Final = ctypes.CDLL(None)
@@ -34,6 +35,6 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """Return what is free to the system, after something that took much for a moment."""
+    """Return what is free to the system: after something that took much for a moment, or to mend what ticks tore."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

@@ -1,12 +1,12 @@
 import contextlib
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flowtopd.collector import ATTEMPTS, STEP_S, Collector
+from flowtopd.collector import ATTEMPTS, STEP_S, TIDY_S, Collector
 from flowtopd.flows.snapshot import KernelState
 from flowtopd.netlink import nlsocket
 from flowtopd.netlink.nlmsg import MalformedMessage, NetlinkError
@@ -113,7 +113,9 @@ class Clocks:
         self.wall_s += seconds + asleep + set_s
 
 
-def ticking(stack: contextlib.ExitStack, clocks: Clocks, *dumps: tuple[bytes, ...]) -> Collector:
+def ticking(
+    stack: contextlib.ExitStack, clocks: Clocks, *dumps: tuple[bytes, ...], tidy: Callable[[], None] = lambda: None
+) -> Collector:
     kernel = Kernel(*dumps)
     stack.callback(kernel.close)
     return Collector(
@@ -123,7 +125,24 @@ def ticking(stack: contextlib.ExitStack, clocks: Clocks, *dumps: tuple[bytes, ..
         monotonic=lambda: clocks.monotonic_s,
         wall=lambda: clocks.wall_s,
         since_boot=lambda: clocks.boot_s,
+        tidy=tidy,
     )
+
+
+def test_memory_is_given_back_after_the_first_tick_then_now_and_then_and_in_the_end(
+    stack: contextlib.ExitStack,
+) -> None:
+    clocks, tidied = Clocks(), []
+    collecting = ticking(stack, clocks, *(WHOLE,) * 12, tidy=lambda: tidied.append(clocks.monotonic_s))
+    for _session in range(2):
+        tidied.clear()
+        began_s = clocks.monotonic_s
+        for _tick in range(6):
+            collecting.tick()
+            clocks.run(TIDY_S / 2)
+        assert [at_s - began_s for at_s in tidied] == [TIDY_S / 2, TIDY_S * 3 / 2, TIDY_S * 5 / 2]
+        collecting.forget()
+        assert tidied.pop() == clocks.monotonic_s
 
 
 def moved(count: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowtopd.flows.schema import COUNTERS, SCHEMA
+from flowtopd.flows.schema import COUNTERS, JOINED, SCHEMA
 from flowtopd.flows.snapshot import Moment, Snapshot
 from flowtopd.flows.table import FlowTable
 from tests.flowtopd.batches import Flow, batch, moment, snapshot
@@ -247,3 +247,10 @@ def test_when_the_clock_is_set_flows_are_as_old_as_before_and_rates_are_the_same
     later = Moment(now.wall_s + 1, 11.0)
     third = table.apply(batch(ONE.counted(500, 0), *others, at_s=11.0), later)
     assert later.wall_s - values(third, "first_seen_s")[values(third, "ctid").index(ONE.ctid)] == 2.0
+
+
+def test_what_is_not_joined_yet_takes_no_memory() -> None:
+    taken = FlowTable().apply(batch(Flow(), Flow(sport=2)), moment(1.0))
+    for name in JOINED:
+        assert taken.columns[name].tolist() == [0, 0]
+        assert taken.columns[name].strides == (0,)
