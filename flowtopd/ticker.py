@@ -80,6 +80,7 @@ class Ticker:
                 self._mistakes = 0
                 self._took_s = tick.seconds
                 self._hub.publish(tick, self._pace(self._hub.interval_s or 0.0))
+                del tick  # whoever waits here next may wait for days
 
     async def _begin_anew(self, error: Exception) -> None:
         """Forget the table of which nobody knows what a mistake has left; raise the mistake if it is one too many."""

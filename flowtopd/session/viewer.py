@@ -120,8 +120,8 @@ async def _write(
 ) -> None:
     """Answer whenever something is due, as fast as the viewer reads."""
     while True:
+        answers = None  # nothing is held of a tick while there is nothing to say
         await wake.wait()
-        answers = None
         more = True
         while more:
             async with turns.turn(conversation.has_asked):

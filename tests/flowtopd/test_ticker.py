@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -141,6 +142,35 @@ def test_who_stays_has_a_tick_as_often_as_wanted_and_no_more() -> None:
             seen = collector.asked.count("tick")
             await asyncio.sleep(0.05)
             assert collector.asked.count("tick") <= seen + 1
+
+    ticking(collector, scene)
+
+
+class Passing(Ticks):
+    """Keeps nothing of the ticks that it gives, but knows whether anybody does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[weakref.ref[Any]] = []
+
+    def tick(self, mean_s: Collection[float] = ()) -> Tick:
+        del mean_s
+        self.asked.append("tick")
+        taken = took(0.0)
+        self.kept.append(weakref.ref(taken.snapshot.columns["key"]))
+        return taken
+
+
+def test_nothing_is_held_of_a_tick_while_nobody_looks() -> None:
+    collector = Passing()
+
+    async def scene(hub: Hub, _task: "asyncio.Task[None]") -> None:
+        looker = Looker(hub)
+        with looker.looking(AN_HOUR):
+            await looker.sees_one()
+            assert [kept() is not None for kept in collector.kept] == [True]
+        await until(lambda: collector.asked[-1] == "forget")
+        assert [kept() for kept in collector.kept] == [None]
 
     ticking(collector, scene)
 
