@@ -70,7 +70,7 @@ def at_most(
     what: str, value: float, limit: float, unit: str, *, digits: int = 0, remark: str = "", stable: bool = False
 ) -> Measured:
     """Make the line of a value that may not be over its limit."""
-    shown = (f"{value:.{digits}f} {unit}".rstrip(), f"≤ {limit:g} {unit}".rstrip())
+    shown = (f"{value:.{digits}f} {unit}".rstrip(), f"≤ {limit:.4g} {unit}".rstrip())
     return Measured(what, *shown, value <= limit, remark, value if stable else None)
 
 

@@ -78,7 +78,7 @@ class Book:
         keys = snapshot.columns["key"].tolist()
         open_rows = np.array([row for row, key in enumerate(keys) if key not in self._final], np.intp)
         if len(open_rows):
-            self.watcher.ask({name: column[open_rows] for name, column in snapshot.columns.items()})
+            self.watcher.ask(snapshot.columns, open_rows)
         return snapshot
 
     def read(self) -> None:

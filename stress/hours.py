@@ -36,6 +36,7 @@ from flowtopd.flows.closed import MOST, ClosedFlows
 from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.history import SAMPLES
 from flowtopd.flows.snapshot import KernelState, Snapshot
+from flowtopd.netlink.nlmsg import Indices
 from flowtopd.netlink.nlsocket import Block, NetlinkSocket
 from flowtopd.netlink.sock_diag import Columns
 from flowtopd.query.execute import execute
@@ -95,9 +96,9 @@ class Answering:
 
     stop = start
 
-    def ask(self, flows: Columns) -> None:
+    def ask(self, flows: Columns, rows: Indices) -> None:
         """Answer."""
-        size = len(flows["key"])
+        keys, size = flows["key"][rows], len(rows)
         owners = [Owner()]
         for _ in range(size):
             self._pid += 1
@@ -106,7 +107,7 @@ class Answering:
         how = np.full(size, Attribution.EXACT, np.uint8)
         begun_by_ns = np.full(size, np.iinfo(np.uint64).max, np.uint64)
         which = np.arange(1, size + 1, dtype=np.int32)
-        self._inbox.append(Answers(flows["key"], begun_by_ns, how, which, np.ones(size, np.bool_), tuple(owners)))
+        self._inbox.append(Answers(keys, begun_by_ns, how, which, np.ones(size, np.bool_), tuple(owners)))
 
     def ask_listening(self) -> None:
         """Other ports every time."""

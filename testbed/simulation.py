@@ -42,7 +42,7 @@ from flowtopd.flows.closed import ClosedFlows
 from flowtopd.flows.dimensions import Attribution, Device, Owner
 from flowtopd.flows.snapshot import KernelState, Tick
 from flowtopd.netlink import uapi
-from flowtopd.netlink.nlmsg import NFGENMSG, Split, attribute, request
+from flowtopd.netlink.nlmsg import NFGENMSG, Indices, Split, attribute, request
 from flowtopd.netlink.nlsocket import Block, NetlinkSocket
 from flowtopd.netlink.rtnetlink import OwnAddress, prefix
 from flowtopd.query.execute import execute
@@ -200,13 +200,13 @@ class Processes:
     def stop(self) -> None:
         """End."""
 
-    def ask(self, flows: Mapping[str, NDArray[Any]]) -> None:
+    def ask(self, flows: Mapping[str, NDArray[Any]], rows: Indices) -> None:
         """Answer at once."""
-        count = len(flows["key"])
+        count = len(rows)
         owners = [self._owner() for _process in range(min(count, 40))]
         self._inbox.append(
             Answers(
-                flows["key"],
+                flows["key"][rows],
                 np.full(count, int(self._clock.wall() * 1e9) + 10**13, np.uint64),
                 np.full(count, Attribution.EXACT, np.uint8),
                 (np.arange(count) % max(1, len(owners)) + 1).astype(np.int32),

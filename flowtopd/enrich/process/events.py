@@ -42,7 +42,7 @@ from flowtopd.flows.identity import flow_keys
 from flowtopd.netlink.ctnetlink import Decoder
 from flowtopd.netlink.ctsource import sources
 from flowtopd.netlink.datagrams import EVENTS, Subscription
-from flowtopd.netlink.nlmsg import MalformedMessage, Split
+from flowtopd.netlink.nlmsg import Indices, MalformedMessage, Split
 from flowtopd.netlink.sock_diag import Columns
 from flowtopd.wire.messages import Events
 
@@ -64,6 +64,9 @@ PATIENCE_S: Final = 2.0
 _MOST_JOBS: Final = 16
 """Questions that wait: more come only where the thread hangs."""
 
+AT_ONCE: Final = 32_768
+"""Flows that are looked for at a time: each takes some 200 bytes meanwhile, and each time the sockets are read."""
+
 _NOTHING: Final = Split(np.zeros(0, np.intp), np.zeros(0, np.intp), interrupted=False)
 
 log = logging.getLogger(__name__)
@@ -76,6 +79,7 @@ class Listening:
     ports: dict[int, frozenset[Port]]
 
 
+Question = tuple[Columns, Indices]
 Outbox = Callable[[Answers | Listening], None]
 
 
@@ -104,7 +108,7 @@ class Watcher:
         self._clock = clock
         self._busy = busy
         self._endings = Endings() if endings is None else endings
-        self._jobs: deque[Columns | None] = deque()
+        self._jobs: deque[Question | None] = deque()
         self._thread: threading.Thread | None = None
         self._wake = -1
         self._stopping = False
@@ -171,15 +175,15 @@ class Watcher:
         self._jobs.clear()
         os.close(self._wake)
 
-    def ask(self, flows: Columns) -> None:
-        """Have these flows attributed; the answers come to the outbox."""
-        self._put(flows)
+    def ask(self, flows: Columns, rows: Indices) -> None:
+        """Have these rows of flows, whose columns nobody changes, attributed; the answers come to the outbox."""
+        self._put((flows, rows))
 
     def ask_listening(self) -> None:
         """Have the listening ports told to the outbox."""
         self._put(None)
 
-    def _put(self, job: Columns | None) -> None:
+    def _put(self, job: Question | None) -> None:
         if self._thread is not None and not self._stopping and len(self._jobs) < _MOST_JOBS:
             self._jobs.append(job)
             os.eventfd_write(self._wake, 1)
@@ -226,11 +230,17 @@ class Watcher:
 
     def _answer_questions(self) -> None:
         while self._jobs and not self._stopping:
-            flows = self._jobs.popleft()
-            if flows is not None:
-                self._outbox(self._attributor.attribute(flows))
+            question = self._jobs.popleft()
+            if question is not None:
+                self._answer(*question)
             elif (ports := self._attributor.listening()) is not None:
                 self._outbox(Listening(ports))
+
+    def _answer(self, flows: Columns, rows: Indices) -> None:
+        for start in range(0, len(rows), AT_ONCE):
+            if not self._stopping:
+                part = rows[start : start + AT_ONCE]
+                self._outbox(self._attributor.attribute({name: column[part] for name, column in flows.items()}))
 
     def _handle_events(self, *, hurried: bool) -> float:
         """Handle what is there, not without end; return what this turn counts for. `hurried`: pass over the rest."""

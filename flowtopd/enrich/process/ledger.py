@@ -152,7 +152,7 @@ class Ledger:
             first, longest = RETRY_S
             draft.write("due_s", rows, now + np.minimum(first * 2.0**tries, longest))
             draft.write("tries", rows, np.minimum(tries + 1, _MOST_TRIES))
-            self._watcher.ask({name: draft.flows[name][rows] for name in (*FLOW_COLUMNS, *MORE_COLUMNS)})
+            self._watcher.ask({name: draft.flows[name] for name in (*FLOW_COLUMNS, *MORE_COLUMNS)}, rows)
         if now >= self._listening_from_s:
             self._listening_from_s = now + LISTENING_S
             self._watcher.ask_listening()

@@ -20,7 +20,7 @@ from flowtopd.enrich.process.attribution import Answers, Attributor
 from flowtopd.enrich.process.budget import Budget
 from flowtopd.enrich.process.cgroup import Cgroups
 from flowtopd.enrich.process.endings import Endings
-from flowtopd.enrich.process.events import BURST_S, BUSY_SHARE, FEW_S, OPENED_S, READS, Listening, Watcher
+from flowtopd.enrich.process.events import AT_ONCE, BURST_S, BUSY_SHARE, FEW_S, OPENED_S, READS, Listening, Watcher
 from flowtopd.enrich.process.holders import Holders
 from flowtopd.enrich.process.identity import Identities
 from flowtopd.enrich.process.match import Mask
@@ -73,6 +73,10 @@ def attributor(is_local: Callable[..., Mask] = everywhere) -> Attributor:
     return Attributor(Sockets(), Verdicts(Holders(cgroups), Identities(cgroups)), Namespaces(), is_local)
 
 
+ONLY = np.zeros(1, np.intp)
+"""The only row."""
+
+
 @pytest.fixture
 def inbox() -> Inbox:
     return Inbox()
@@ -114,9 +118,21 @@ def test_who_opens_a_flow_is_found_before_any_tick(namespace: Namespace, watcher
 @pytest.mark.kernel
 def test_a_question_is_answered_between_events(watcher: Watcher, inbox: Inbox) -> None:
     flows = batch(Flow("127.0.0.1", "127.0.0.1", 1, 2)).columns | {"key": np.array([77], np.uint64)}
-    watcher.ask(flows)
+    watcher.ask(flows, ONLY)
     answers = inbox.answers()
     assert (answers.keys.tolist(), answers.how.tolist()) == ([77], [Attribution.EXITED])
+
+
+@pytest.mark.kernel
+def test_a_question_about_very_many_flows_is_answered_in_parts(watcher: Watcher, inbox: Inbox) -> None:
+    size = AT_ONCE + 2
+    flow = batch(Flow("10.9.9.1", "10.9.9.2", 1, 2)).columns
+    flows = {name: np.repeat(column, size, axis=0) for name, column in flow.items()}
+    flows["key"] = np.arange(size, dtype=np.uint64)
+    watcher.ask(flows, np.arange(1, size))
+    answers = [inbox.answers(), inbox.answers()]
+    assert [len(part.keys) for part in answers] == [AT_ONCE, 1]
+    assert np.concatenate([part.keys for part in answers]).tolist() == list(range(1, size))
 
 
 @pytest.mark.kernel
@@ -143,12 +159,12 @@ def test_when_it_is_stopped_nothing_is_left_and_it_can_be_started_again(namespac
             made.start()
             made.start()
             flows = batch(Flow("127.0.0.1", "127.0.0.1", 1, 2)).columns | {"key": np.array([77], np.uint64)}
-            made.ask(flows)
+            made.ask(flows, ONLY)
             inbox.answers()
             made.stop()
             made.stop()
             assert (threading.active_count(), open_files()) == (threads, files)
-        made.ask(flows)
+        made.ask(flows, ONLY)
         assert inbox.empty(), "nobody is there to answer"
 
 

@@ -12,6 +12,7 @@ from flowtopd.enrich.process.ledger import AGAIN_S, LISTENING_S, RETRY_S, Inbox,
 from flowtopd.flows.dimensions import Attribution, Owner
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.flows.table import FlowTable
+from flowtopd.netlink.nlmsg import Indices
 from tests.flowtopd.batches import Flow, batch, moment
 
 ONE, TWO = Flow(sport=1, ctid=1), Flow(sport=2, ctid=2)
@@ -34,8 +35,8 @@ class Questions:
     def stop(self) -> None:
         self.running = False
 
-    def ask(self, flows: Columns) -> None:
-        self.asked.append(flows)
+    def ask(self, flows: Columns, rows: Indices) -> None:
+        self.asked.append({name: column[rows] for name, column in flows.items()})
 
     def ask_listening(self) -> None:
         self.asked_listening += 1
