@@ -2,8 +2,8 @@
 
 Two kinds of memory are large. The columns of a tick live from one to the next: those of the kernel are mapped apart
 (`netlink.ctrecord`). What a tick or a question works with for a moment comes from the heap, again and again from the
-same place: a new page costs more than all that is done with it. glibc would map each block from 128 KiB on by itself,
-and raise that size with every one that is freed, up to 32 MiB; here it is fixed at LARGE. A heap gets holes: now and
+same place: a new page costs more than all that is done with it. glibc would map blocks from 128 KiB on by themselves,
+and raise that size with each that is freed, until few are; here it is LARGE from the start. A heap gets holes: now and
 then they are given back, which takes 2 ms. And glibc gives threads heaps of their own; the interpreter lets one
 allocate at a time, so that one heap does and spares 0.8 MB.
 """
@@ -16,9 +16,9 @@ _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
-LARGE: Final = 4 * 1024 * 1024
-"""Bytes from which a block is mapped on its own: an array of 500 000 flows."""
-
+LARGE: Final = 32 * 1024 * 1024
+"""Bytes from which a block is mapped by itself, and that may be free at the end of the heap: the most that glibc takes.
+A column of 8 bytes of four million flows."""
 
 _libc: Final = ctypes.CDLL(None)
 
