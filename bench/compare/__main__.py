@@ -19,7 +19,7 @@ from typing import Any, Final
 from bench import report, ticks
 from bench.compare import accuracy, limits, screens, streams
 from bench.compare.cell import LOADS, Cell, Tool, hopeless
-from bench.compare.ground import Ground, allowed
+from bench.compare.ground import Ground, allowed, room_for
 from bench.compare.measuring import FULL, QUICK, Pace
 from bench.compare.outcome import Outcome
 from bench.compare.plot import svg
@@ -72,8 +72,8 @@ class Comparison:
         if dropped:
             room = allowed(0)
             self.outcome.disturbances.append(
-                f"no table of {' or '.join(map(thousands, dropped))} entries: the machine's nf_conntrack_max, which no"
-                f" namespace can raise, has room for {thousands(room)}"
+                f"no table of {' or '.join(map(thousands, dropped))} entries: the machine's nf_conntrack_max, which may"
+                f" not be raised here, has room for {thousands(room)}"
             )
 
     def run(self) -> None:
@@ -177,8 +177,9 @@ def main() -> int:
         signal.signal(number, _stop)
     signal.alarm(_LIMIT_S)
     began_s = time.monotonic()
-    comparison = Comparison(options.only, options.sizes, sorted(set(options.loads)), quick=options.quick)
-    comparison.run()
+    with room_for(max(options.sizes), max(options.loads)):
+        comparison = Comparison(options.only, options.sizes, sorted(set(options.loads)), quick=options.quick)
+        comparison.run()
     outcome = comparison.outcome
     command = " ".join(["python -m bench.compare", *sys.argv[1:]])
     text = outcome.document(command, time.monotonic() - began_s, QUICK if options.quick else FULL)

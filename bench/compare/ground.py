@@ -5,10 +5,11 @@
         with ground.load(20_000):        # new flows a second, and four flows that go on
             ground.count()               # entries in the kernel's table now
 
-All tools run in the router's namespace, one after another. The kernel's limit of entries is the machine's: it can only
-be read in a namespace, so `allowed` says how many there is room for.
+All tools run in the router's namespace, one after another. The kernel's limit of entries is the machine's: `room_for`
+raises it meanwhile where that may be done, and `allowed` says how many there is room for.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -25,6 +26,8 @@ from testbed.traffic import Flow
 
 _PROC: Final = Path("/proc/sys/net/netfilter")
 _MARGIN: Final = 2_000
+_ENTRY_BYTES: Final = 4096
+"""More than an entry takes with its extensions, in the kernel and in all that shows it."""
 _ENOUGH: Final = 0.9
 _STEADY: Final = 4
 _STEADY_RATE: Final = 100_000
@@ -34,6 +37,36 @@ _STEADY_S: Final = 120
 def allowed(load: int) -> int:
     """How many entries may be put into a table that `load` new flows a second go through."""
     return int((_PROC / "nf_conntrack_max").read_text("ascii")) - _MARGIN - int(load * LIFE_S)
+
+
+@contextmanager
+def room_for(entries: int, load: int) -> Iterator[None]:
+    """Let the machine's table hold so many, and a load beside them, while this lasts.
+
+    Nothing is changed where the table is large enough, where the machine has too little memory for such a one, or where
+    its limit is not ours to change, as in a namespace.
+    """
+    limit = _PROC / "nf_conntrack_max"
+    before = limit.read_text("ascii")
+    wanted = entries + _MARGIN + int(load * LIFE_S)
+    if int(before) >= wanted or _available() < wanted * _ENTRY_BYTES:
+        yield
+        return
+    try:
+        limit.write_text(str(wanted), "ascii")
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        limit.write_text(before, "ascii")
+
+
+def _available() -> int:
+    """Bytes of memory that this machine has left."""
+    found = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 class Ground:

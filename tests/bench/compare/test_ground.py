@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.compare.ground import Ground
+from bench.compare.ground import Ground, allowed, room_for
 from testbed import conntrack
-from testbed.netns import wait_until
+from testbed.netns import Namespace, wait_until
 
 
 @pytest.mark.kernel
@@ -20,3 +20,22 @@ def test_a_table_grows_and_a_load_leaves_nothing_of_its_flows_behind() -> None:
             wait_until(lambda: ground.count() > before + 100)
         assert ground.count() < before + 20
         assert not [entry for entry in conntrack.listing(ground.namespace) if entry["dst"] == "8.8.4.4"]
+
+
+@pytest.mark.kernel
+def test_the_machines_table_is_made_larger_for_a_while_where_that_may_be_done(namespace: Namespace) -> None:
+    before = allowed(0)
+    with room_for(before + 1000, 0):
+        assert allowed(0) in {before + 1000, before}  # a machine without memory for it keeps what it has
+    assert allowed(0) == before
+    with room_for(before, 0):
+        assert allowed(0) == before
+    with namespace.entered(), room_for(before + 1000, 0):  # where it is not ours
+        assert allowed(0) == before
+
+
+@pytest.mark.kernel
+def test_a_table_for_which_there_is_no_memory_is_not_made() -> None:
+    before = allowed(0)
+    with room_for(10**9, 0):
+        assert allowed(0) == before
