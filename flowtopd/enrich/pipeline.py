@@ -41,7 +41,9 @@ DNS: Final = 53
 _POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "reply_dst_at", "local_at")
 _ROOM: Final = 16_384
 _AT_ONCE: Final = 16_384
-"""Flows whose addresses are looked up at a time: with all of a first tick it would take 290 bytes a flow more."""
+_PORTIONS: Final = 8
+"""Flows whose addresses are looked up at a time, at least; and in how many portions, at most. With all of a first tick at
+once it would take 290 bytes a flow more."""
 
 _RECORDS_A_FLOW: Final = 17
 """At most: four addresses, each with a name, a place and a device, and a process."""
@@ -237,8 +239,10 @@ def _joined(draft: Draft, dimensions: Dimensions) -> Snapshot:
 
 def _locate(draft: Draft, directory: Directory) -> None:
     """Give every new flow the rows of its addresses."""
-    for start in range(0, len(draft.new), _AT_ONCE):
-        _locate_rows(draft, draft.new[start : start + _AT_ONCE], directory)
+    # each time the table of addresses is copied, so that it is not to be too often
+    at_once = max(_AT_ONCE, -(-len(draft.new) // _PORTIONS))
+    for start in range(0, len(draft.new), at_once):
+        _locate_rows(draft, draft.new[start : start + at_once], directory)
 
 
 def _locate_rows(draft: Draft, new: Rows, directory: Directory) -> None:
