@@ -35,34 +35,39 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FilterField:
-    """A field of the language. `sided`: it may stand behind src, dst, local or remote."""
+    """A field of the language. `sided`: it may stand behind src, dst, local or remote. `most`: its highest number."""
 
     name: str
     of: Of
     doc: str
     sided: bool = False
+    most: int | None = None
 
+
+_8_BITS: Final = 0xFF
+_16_BITS: Final = 0xFFFF
+_32_BITS: Final = 0xFFFF_FFFF
 
 FILTER_FIELDS: Final = {
     field.name: field
     for field in (
         FilterField("host", Of.ADDRESS, "an address, before or after NAT, or a name", sided=True),
         FilterField("net", Of.ADDRESS, "a network: 10.0.0.0/8, 192.168., 2001:db8::/32", sided=True),
-        FilterField("port", Of.NUMBER, "a port, a range, or the name of a service", sided=True),
-        FilterField("proto", Of.TEXT, "a protocol, by name or number"),
+        FilterField("port", Of.NUMBER, "a port, a range, or the name of a service", sided=True, most=_16_BITS),
+        FilterField("proto", Of.TEXT, "a protocol, by name or number", most=_8_BITS),
         FilterField("state", Of.TEXT, "ESTABLISHED, SYN_SENT, …"),
         FilterField("status", Of.TEXT, "assured, seen_reply, offload, …"),
         FilterField("name", Of.TEXT, "name of an end, from reverse DNS", sided=True),
         FilterField("country", Of.TEXT, "DE, US, …", sided=True),
         FilterField("city", Of.TEXT, "city of an end", sided=True),
-        FilterField("asn", Of.NUMBER, "number of an autonomous system", sided=True),
+        FilterField("asn", Of.NUMBER, "number of an autonomous system", sided=True, most=_32_BITS),
         FilterField("org", Of.TEXT, "organisation of a network", sided=True),
         FilterField("scope", Of.TEXT, "what an end is to this host: host, lan, uplink, remote or group", sided=True),
         FilterField("service", Of.TEXT, "name of the service port"),
-        FilterField("service_port", Of.NUMBER, "the port that is the service's"),
+        FilterField("service_port", Of.NUMBER, "the port that is the service's", most=_16_BITS),
         FilterField("process", Of.TEXT, "program on this host"),
-        FilterField("pid", Of.NUMBER, "its process id"),
-        FilterField("uid", Of.NUMBER, "user id of the socket's owner"),
+        FilterField("pid", Of.NUMBER, "its process id", most=_32_BITS),
+        FilterField("uid", Of.NUMBER, "user id of the socket's owner", most=_32_BITS),
         FilterField("user", Of.TEXT, "name of that user"),
         FilterField("unit", Of.TEXT, "systemd unit"),
         FilterField("container", Of.TEXT, "container"),
@@ -83,11 +88,11 @@ FILTER_FIELDS: Final = {
         FilterField("reply_packets", Of.AMOUNT, "… from the destination"),
         FilterField("duration", Of.SECONDS, "age"),
         FilterField("timeout", Of.SECONDS, "until the kernel forgets it"),
-        FilterField("icmp_type", Of.NUMBER, "ICMP type"),
-        FilterField("icmp_code", Of.NUMBER, "ICMP code"),
-        FilterField("icmp_id", Of.NUMBER, "ICMP identifier"),
-        FilterField("mark", Of.NUMBER, "connection mark"),
-        FilterField("zone", Of.NUMBER, "conntrack zone"),
+        FilterField("icmp_type", Of.NUMBER, "ICMP type", most=_8_BITS),
+        FilterField("icmp_code", Of.NUMBER, "ICMP code", most=_8_BITS),
+        FilterField("icmp_id", Of.NUMBER, "ICMP identifier", most=_16_BITS),
+        FilterField("mark", Of.NUMBER, "connection mark", most=_32_BITS),
+        FilterField("zone", Of.NUMBER, "conntrack zone", most=_16_BITS),
         FilterField("id", Of.TEXT, "the flow's id, as in JSON"),
         FilterField("flows", Of.NUMBER, "of a group, how many flows it has; of a flow 1"),
     )

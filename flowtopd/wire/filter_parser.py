@@ -30,6 +30,7 @@ VALUES
     Amounts take k M G T (1000) and Ki Mi Gi Ti (1024), and bit for bits: `rate > 10Mbit`. Times take s m h d.
     What is not known is neither equal nor unequal to anything: `country != DE` leaves out flows without a country,
     `not country DE` has them.
+    What no flow can have is a mistake, with < and > too: `port 70000`, `proto 256`, `host 10.0.0.300`.
 """
 
 import re
@@ -52,7 +53,7 @@ from flowtopd.wire.filter_syntax import (
     Span,
     Value,
 )
-from flowtopd.wire.filter_values import EQUAL, OPERATORS, VALUES, WANTED, network
+from flowtopd.wire.filter_values import EQUAL, OPERATORS, VALUES, WANTED, highest, network
 
 MANUAL: Final = __doc__ or ""
 """The language in words: the help screen, the man page and the documentation print it."""
@@ -243,6 +244,8 @@ class _Parser:
             return token.text  # the name of a service
         if value is None or (field.name == "net" and not isinstance(value, Network)):
             self._fail(f"{field.name} wants {WANTED['net' if field.name == 'net' else field.of]}", token.offset)
+        if field.most is not None and highest(value) > field.most:
+            self._fail(f"{field.name} is at most {field.most}", token.offset)
         if op not in {Op.EQ, Op.NE} and isinstance(value, Span) and value.low != value.high:
             self._fail(f"{op} wants one number", token.offset)
         return value

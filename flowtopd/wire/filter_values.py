@@ -28,8 +28,15 @@ def network(text: str) -> Network | None:
     return Network(0xFFFF << 32 | int(network.network_address), 96 + network.prefixlen)
 
 
+# what could only be an address or a network: no name ends in a number (RFC 3696, 2), or has a colon
+_LIKE_IPV4: Final = r"[0-9]+(?:\.[0-9]*)+(?:[/:].*)?|[0-9]+/[0-9]+"
+_LIKE_IPV6: Final = r"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:[/%].*)?"
+
+
 def _host(text: str) -> Value | None:
-    return network(text) or text or None
+    if (found := network(text)) is not None:
+        return found
+    return None if re.fullmatch(f"{_LIKE_IPV4}|{_LIKE_IPV6}", text) else text or None
 
 
 _NUMBER: Final = r"(0[xX][0-9a-fA-F]+|\d+)(?:-(0[xX][0-9a-fA-F]+|\d+))?"
@@ -41,6 +48,13 @@ def _number(text: str) -> Span | None:
         return None
     low, high = (float(int(part, 0 if part[:2] in {"0x", "0X"} else 10)) for part in (found[1], found[2] or found[1]))
     return Span(low, high) if low <= high else None
+
+
+def highest(value: Value) -> float:
+    """The highest number that is meant, -1 where none is."""
+    if isinstance(value, Span):
+        return value.high
+    return int(value) if isinstance(value, str) and value.isdecimal() else -1
 
 
 _AMOUNT: Final = r"(\d{1,20}(?:\.\d{1,20})?)([kKMGTP]?)(i?)(b|B|bit|bits|bps)?(?:/s)?"
@@ -87,7 +101,7 @@ VALUES: Final[dict[Of, Callable[[str], Value | None]]] = {
 }
 WANTED: Final = {
     "net": "a network, as 10.0.0.0/8 or 192.168.",
-    Of.ADDRESS: "an address or a name",
+    Of.ADDRESS: "an address, a network as 10.0.0.0/8 or 192.168., or a name",
     Of.TEXT: "a text",
     Of.NUMBER: "a whole number, or two as 1-1024",
     Of.AMOUNT: "an amount, as 10k or 1.5M",

@@ -12,9 +12,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "filter.md"
 def page() -> str:
     lines = ["# Filters", "", "For `flowtop -f EXPR`, `--exit-if EXPR` and the line that `/` opens in the viewer."]
     lines += ["", "```", MANUAL.strip(), "```", "", "## Fields", ""]
-    lines += ["| field | wants | sides | what it is |", "| --- | --- | --- | --- |"]
+    lines += ["| field | wants | at most | sides | what it is |", "| --- | --- | --- | --- | --- |"]
     for field in FILTER_FIELDS.values():
-        lines.append(f"| `{field.name}` | {field.of} | {'yes' if field.sided else ''} | {field.doc} |")
+        most = "" if field.most is None else field.most
+        lines.append(f"| `{field.name}` | {field.of} | {most} | {'yes' if field.sided else ''} | {field.doc} |")
     lines += ["", "## Words that are a condition", "", ", ".join(f"`{word}`" for word in sorted({*FLAGS, "nat"})), ""]
     return "\n".join(lines)
 

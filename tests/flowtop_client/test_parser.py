@@ -13,6 +13,7 @@ from flowtop_client.parser import DEFAULT_SOCKET
             "tcp and port 1-",
             ["flowtop: filter: port wants a whole number, or two as 1-1024", "  tcp and port 1-", " " * 15 + "^"],
         ),
+        ("tcp port 70000", ["flowtop: filter: port is at most 65535", "  tcp port 70000", " " * 11 + "^"]),
         ("tcp and", ["flowtop: filter: a condition is missing at the end", "  tcp and", "         ^"]),
         ("例え (", ["flowtop: filter: a condition is missing at the end", "  例え (", " " * 8 + "^"]),
         ("tcp\x1b[2J (", ["flowtop: filter: a condition is missing at the end", "  tcp?[2J (", " " * 11 + "^"]),

@@ -137,6 +137,7 @@ _MORE = ("web", "snat", "both", "exact", "exited", "assured", "https", "CLOUDFLA
 _REGEXES = (r"example\.com$", "^one", "GOOG", "[a-c]", "n.*x", "0.?0")
 _NETWORKS = ("10.0.0.0/8", "192.168.", "1.1.1.1", "2606:4700::/32", "fd00::1", "0.0.0.0/0", "::/0")
 _NUMBERS = ("443", "1-1024", "10", "11", "33", "13335", "0x7", "53", "50000", "*")
+_SMALL = ("0", "3", "8", "1-128", "0x7", "255", "*")
 _AMOUNTS = ("0", "100", "1k", "8Gi", "1Mbit", "200")
 _TIMES = ("5", "10s", "2h", "1m", "500ms")
 
@@ -162,8 +163,8 @@ def conditions(draw: st.DrawFn) -> str:
         case Of.TEXT:
             rest = draw(st.sampled_from(("~ ", "!~ "))) + draw(st.sampled_from(_REGEXES))
         case Of.NUMBER:
-            number = draw(st.sampled_from(_NUMBERS))
-            rest = draw(st.sampled_from(("", "= ") if number in {"*", "1-1024"} else ordered)) + number
+            number = draw(st.sampled_from(_SMALL if field.most == 0xFF else _NUMBERS))
+            rest = draw(st.sampled_from(("", "= ") if number == "*" or "-" in number else ordered)) + number
         case Of.AMOUNT:
             rest = draw(st.sampled_from(ordered)) + draw(st.sampled_from(_AMOUNTS))
         case Of.SECONDS:
