@@ -17,6 +17,7 @@ from flowtop_client.options import Options
 from flowtop_client.view_state.problems import notes
 from flowtop_client.view_state.state import ViewState
 from flowtop_client.view_state.versions import older_side
+from flowtop_client.writers import query_of, writer_for
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.messages import Query, Snapshot, View
 
@@ -40,7 +41,7 @@ async def write(options: Options, form: Format, targets: Targets) -> int:
 async def _rows(options: Options, form: Format, targets: Targets) -> bool:
     """Write the rows of a view; tell whether some that fit the condition were found, where there is one."""
     state, fits = _conditional(options)
-    query = batch.query_of(state, form, options.limit)
+    query = query_of(state, form, options.limit)
     if len(targets) > 1 and form is Format.JSON:
         return await _json_of_each(options, targets, query, fits)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -49,7 +50,7 @@ async def _rows(options: Options, form: Format, targets: Targets) -> bool:
     older = older_side(up.server)
     mind = _noting(options, form, up, older) if fits is None else lambda _part: None
     try:
-        writer = batch.writer_for(form, sys.stdout, state, host=up.host, width=width)
+        writer = writer_for(form, sys.stdout, state, host=up.host, width=width)
         return await batch.run(connection, writer, sys.stdout, once=options.once, fits=fits, mind=mind)
     except Unavailable as error:
         raise Unavailable(error.what, error.hint or older) from None

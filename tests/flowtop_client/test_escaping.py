@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_metrics
 
-from flowtop_client.batch import CsvWriter, JsonWriter, Refused, TextWriter, Writer, writer_for
+from flowtop_client.batch import Refused
 from flowtop_client.columns.meanings import all_columns
 from flowtop_client.formats import Format
 from flowtop_client.openmetrics import BREAKDOWNS, Group, openmetrics
@@ -26,6 +26,7 @@ from flowtop_client.view_state.moves import MOVES, Action, complained, connected
 from flowtop_client.view_state.place import VIEWS, Crumb
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtop_client.view_state.taping import begun, grown
+from flowtop_client.writers import CsvWriter, JsonWriter, TextWriter, Writer, writer_for
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.fields import DETAIL_FIELDS, END_FIELDS, ENDS, FLOW_FIELDS, GROUP_FIELDS, VIEW_FIELDS, Kind
 from flowtopd.wire.messages import Detail, Error, Replay, Snapshot, Totals, View
