@@ -7,6 +7,7 @@ Rules:
 - CSV has one header; lists are joined with `|`, unknown is empty, booleans are `true` and `false`. A text that a
   spreadsheet would take for a formula gets a `'` in front: a stranger chooses the name of an address. JSON is exact.
 - The table has no blanks inside its values. Into a pipe it has every column at full width; on a terminal it fits.
+  While it stays empty it is not written again: titles above nothing, once a second, tell nobody anything.
 """
 
 import csv
@@ -140,7 +141,7 @@ def _csv_value(value: Any) -> Any:
 
 
 class TextWriter:
-    """The table, with its titles, and an empty line between two snapshots."""
+    """The table, with its titles, and an empty line between two of them; of empty ones in a row the first alone."""
 
     def __init__(self, out: TextIO, state: ViewState, width: int | None) -> None:
         self._out = out
@@ -150,6 +151,7 @@ class TextWriter:
         self._width = width
         self._table: list[list[str]] = []
         self._between = ""
+        self._was_empty = False
 
     def begin(self, snapshot: Snapshot) -> None:
         """Forget the last table."""
@@ -163,6 +165,9 @@ class TextWriter:
 
     def end(self) -> None:
         """The titles and the rows."""
+        if self._was_empty and not self._table:
+            return
+        self._was_empty = not self._table
         by_column = zip(*self._table, strict=True) if self._table else ((),) * len(self._columns)
         contents = [
             max((text_width(text) for text in texts if text not in column.blank), default=0)

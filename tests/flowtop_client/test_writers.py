@@ -11,11 +11,11 @@ from prompt_toolkit.utils import get_cwidth
 from flowtop_client.columns.text_width import text_width
 from flowtop_client.formats import Format
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ViewState
-from flowtop_client.writers import query_of
+from flowtop_client.writers import query_of, writer_for
 from flowtopd.wire.fields import FLOW_FIELD_NAMES, VIEW_FIELDS
 from flowtopd.wire.messages import View
 from tests.flowtop_client.conftest import MakeDaemon
-from tests.flowtop_client.scripted_daemon import Flow, flow, made_up
+from tests.flowtop_client.scripted_daemon import STATUS, Flow, flow, made_up, snapshot_for
 from tests.flowtop_client.written import output, streamed
 
 
@@ -135,6 +135,18 @@ def test_csv_keeps_its_one_header_over_snapshots(make_daemon: MakeDaemon) -> Non
 def test_tables_are_apart_by_an_empty_line(make_daemon: MakeDaemon) -> None:
     lines = streamed(make_daemon([flow(1)]), Format.TEXT, ticks=2).splitlines()
     assert [bool(line) for line in lines] == [True, True, False, True, True]
+
+
+def test_a_table_that_stays_empty_is_written_once() -> None:
+    none, some = list[Flow](), [flow(1)]
+    out, state = io.StringIO(), ViewState()
+    query, writer = query_of(state, Format.TEXT, None), writer_for(Format.TEXT, out, state, host="", width=None)
+    for seq, flows in enumerate((none, none, some, some, none, none, none, some)):
+        part = snapshot_for(query, flows, seq, STATUS, 1.0)
+        writer.begin(part)
+        writer.rows(part)
+        writer.end()
+    assert [len(table.splitlines()) for table in out.getvalue().split("\n\n")] == [1, 2, 2, 1, 2]
 
 
 def test_the_limit_and_the_needed_fields_go_to_the_daemon() -> None:
