@@ -73,6 +73,20 @@ _flowtop_filter() {
     fi
 }
 
+# the hosts that bash-completion has for ssh, where it is loaded (the first name is of 2.12), else those of /etc/hosts
+_flowtop_host() {
+    local host=${1##*@}
+    if declare -F _comp_compgen_known_hosts >/dev/null; then
+        _comp_compgen_known_hosts -a -- "$1"
+    elif declare -F _known_hosts_real >/dev/null; then
+        _known_hosts_real -a -- "$1"
+    else
+        mapfile -t COMPREPLY < <(compgen -A hostname -P "${1%"$host"}" -- "$host")
+    fi
+    # bash completes from the `@` on, unless bash-completion has told it to leave hosts alone
+    [[ $1 == *@* && $COMP_WORDBREAKS == *@* ]] && COMPREPLY=("${COMPREPLY[@]#"${1%%@*}"}")
+}
+
 _flowtop() {
     local IFS=$' \t\n' line=$COMP_LINE word option='' value kept='' reply='' at
     local -a words=()
@@ -102,7 +116,7 @@ _flowtop() {
         --mean)
             reply='2 10 40'
             ;;
-        -t | --interval | --limit | --speed | -H | --host)
+        -t | --interval | --limit | --speed)
             reply=''
             ;;
         --view)
@@ -120,6 +134,10 @@ _flowtop() {
         --record | --replay | --socket)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$value")
+            return
+            ;;
+        -H | --host)
+            _flowtop_host "$value"
             return
             ;;
         *) reply='-4 --ipv4 -6 --ipv6 -T --tcp -U --udp -D --dccp -I --icmp -S --sctp --all --loopback -f --filter -n --no-dns -G --no-geoip -s --show-src -b --bits --closed --mean -t --interval --view --sort --theme --no-mouse --json --csv --text --format --once --exit-if --limit --record --replay --demo --speed -H --host -u --update --socket --standalone --activate -v --version -h --help' value=${words[-1]} ;;

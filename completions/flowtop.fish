@@ -115,7 +115,7 @@ complete -c flowtop -l record -r -F -d 'write the flows into a new file until Ct
 complete -c flowtop -l replay -r -F -d 'show a recording; needs no root and no daemon'
 complete -c flowtop -l demo -d 'show a recorded home network, again and again'
 complete -c flowtop -l speed -x -d 'of a recording: from 0.1 to 100 (default: 1)'
-complete -c flowtop -s H -l host -x -d 'the daemon of another host, over ssh; several times: of all of them together'
+complete -c flowtop -s H -l host -x -a '(__fish_complete_user_at_hosts)' -d 'the daemon of another host, over ssh; several times: of all of them together'
 complete -c flowtop -s u -l update -d 'update the GeoIP databases through the daemon'
 complete -c flowtop -l socket -r -F -d 'the daemon\'s socket (default: $FLOWTOP_SOCKET, else /run/flowtop/flowtop.sock); with --host, there'
 complete -c flowtop -l standalone -d 'run a private daemon for this viewer (needs root)'

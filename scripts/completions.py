@@ -7,8 +7,9 @@ python -m scripts.completions [DIRECTORY]
     _flowtop, _flowtopd            for zsh, in a directory of $fpath
     flowtop.fish, flowtopd.fish    for fish
 
-Options are offered with what they are, and for their values: words where there are few, files, fields to sort by as the
-view has them, with :asc and :desc behind them, and in filters, quoted or not, what may follow the word before.
+Options are offered with what they are, and for their values: words where there are few, files, hosts as ssh has them,
+fields to sort by as the view has them, with :asc and :desc behind them, and in filters, quoted or not, what may follow
+the word before.
 """
 
 import shlex
@@ -112,6 +113,21 @@ _flowtop_filter() {
     fi
 }"""
 
+_BASH_HOST: Final = r"""
+# the hosts that bash-completion has for ssh, where it is loaded (the first name is of 2.12), else those of /etc/hosts
+_flowtop_host() {
+    local host=${1##*@}
+    if declare -F _comp_compgen_known_hosts >/dev/null; then
+        _comp_compgen_known_hosts -a -- "$1"
+    elif declare -F _known_hosts_real >/dev/null; then
+        _known_hosts_real -a -- "$1"
+    else
+        mapfile -t COMPREPLY < <(compgen -A hostname -P "${1%"$host"}" -- "$host")
+    fi
+    # bash completes from the `@` on, unless bash-completion has told it to leave hosts alone
+    [[ $1 == *@* && $COMP_WORDBREAKS == *@* ]] && COMPREPLY=("${COMPREPLY[@]#"${1%%@*}"}")
+}"""
+
 _BASH_BEGIN: Final = """\
     local IFS=$' \\t\\n' line=$COMP_LINE word option='' value kept='' reply='' at
     local -a words=()
@@ -148,7 +164,7 @@ def bash(program: str, options: Sequence[Option]) -> Iterator[str]:
     """The lines of a file for bash."""
     yield f"# Completion of {program} for bash; {_MADE}"
     yield from _sh_functions(options)
-    for value, function in ((Value.SORT, _BASH_SORT), (Value.FILTER, _BASH_FILTER)):
+    for value, function in ((Value.SORT, _BASH_SORT), (Value.FILTER, _BASH_FILTER), (Value.HOST, _BASH_HOST)):
         if _has(options, value):
             yield function
     yield ""
@@ -174,6 +190,8 @@ def _bash_value(value: Value, words: Sequence[str]) -> list[str]:
             return ['reply=$(_flowtop_sort "$value" "${words[@]}")']
         case Value.FILTER:
             return ['_flowtop_filter "$value"', "compopt -o nospace", "return"]
+        case Value.HOST:
+            return ['_flowtop_host "$value"', "return"]
         case Value.FILE | Value.DIRECTORY:
             kind = "-d" if value is Value.DIRECTORY else "-f"
             return ["compopt -o filenames", f'mapfile -t COMPREPLY < <(compgen {kind} -- "$value")', "return"]
@@ -210,12 +228,20 @@ _flowtop_filter() {
 }"""
 
 
+_ZSH_HOST: Final = """\
+_flowtop_host() {
+    # a user may stand before it
+    compset -P '*@'
+    _ssh_hosts "$@"
+}"""
+
+
 def zsh(program: str, options: Sequence[Option]) -> Iterator[str]:
     """The lines of a file for zsh."""
     yield f"#compdef {program}"
     yield f"# Completion of {program} for zsh; {_MADE}"
     yield from _sh_functions(options)
-    for value, function in ((Value.SORT, _ZSH_SORT), (Value.FILTER, _ZSH_FILTER)):
+    for value, function in ((Value.SORT, _ZSH_SORT), (Value.FILTER, _ZSH_FILTER), (Value.HOST, _ZSH_HOST)):
         if _has(options, value):
             yield ""
             yield function
@@ -248,6 +274,8 @@ def _zsh_value(option: Option) -> str:
             return f"{what}_flowtop_sort"
         case Value.FILTER:
             return f"{what}_flowtop_filter"
+        case Value.HOST:
+            return f"{what}_flowtop_host"
         case Value.FILE:
             return f"{what}_files"
         case Value.DIRECTORY:
@@ -338,6 +366,8 @@ def _fish_value(option: Option) -> list[str]:
             return ["-x -a '(__flowtop_sort)'"]
         case Value.FILTER:
             return ["-x -a '(__flowtop_filter)'"]
+        case Value.HOST:
+            return ["-x -a '(__fish_complete_user_at_hosts)'"]
         case Value.FILE:
             return ["-r -F"]
         case Value.DIRECTORY:

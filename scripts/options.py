@@ -25,6 +25,8 @@ class Value(StrEnum):
     """One of `words`; of none where there are none: a number, say."""
     FILE = "file"
     DIRECTORY = "directory"
+    HOST = "host"
+    """A host that ssh knows, a user may stand before it."""
     SORT = "sort"
     FILTER = "filter"
 
@@ -54,6 +56,7 @@ class Option:
 
 _DIRECTORIES: Final = {"runtime_dir"}
 _FILES: Final = {"socket"}
+_HOSTS: Final = {"host"}
 _FILTERS: Final = {"filter", "exit_if"}
 _WORDS: Final[Mapping[str, Sequence[str]]] = {"view": tuple(View), "theme": tuple(Theme), "form": tuple(Format)}
 
@@ -87,6 +90,8 @@ def _value(action: argparse.Action) -> tuple[Value, Sequence[str]]:
         return Value.WORD, [f"{each:g}" if isinstance(each, float) else str(each) for each in action.choices]
     if action.dest == "sort":
         return Value.SORT, ()
+    if action.dest in _HOSTS:
+        return Value.HOST, ()
     if action.dest in _FILTERS:
         return Value.FILTER, ()
     if action.dest in _DIRECTORIES:

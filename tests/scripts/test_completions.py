@@ -44,7 +44,7 @@ def test_bash_files_are_sound() -> None:
 # not on a terminal
 
 
-def bash(line: str) -> list[str]:
+def bash(line: str, before: str = "") -> list[str]:
     """What bash is told to offer. It splits words at blanks here; on a terminal it does so at `:` and `=`, too."""
     words = line.split(" ")
     script = """
@@ -54,7 +54,7 @@ def bash(line: str) -> list[str]:
         "_$program"; printf '%s\\n' "${COMPREPLY[@]}"
     """
     file = TARGET / f"{words[0]}.bash"
-    argv = ["bash", "--norc", "-c", script, "bash", str(file), words[0], *words]
+    argv = ["bash", "--norc", "-c", before + script, "bash", str(file), words[0], *words]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout.split()
@@ -96,7 +96,7 @@ def test_values_are_offered_where_there_are_some(
         case Value.DIRECTORY:
             shown = offered(f"{program} {option.names[-1]} {tmp_path}/")
             assert [path.rstrip("/") for path in shown] == [f"{tmp_path}/directory"]
-        case Value.NOTHING | Value.SORT | Value.FILTER:
+        case Value.NOTHING | Value.SORT | Value.FILTER | Value.HOST:
             pass
 
 
@@ -106,6 +106,12 @@ def test_rows_are_sorted_by_what_their_view_has(view: View, offered: Callable[[s
     fields = [field for field in offered(f"flowtop --view {view} --sort ") if ":" not in field]
     assert sorted(fields) == sorted(sort_fields(view))
     assert set(offered(f"flowtop --view={view} --sort rate:")) == {"rate:asc", "rate:desc"}
+
+
+@pytest.mark.parametrize("function", ["_comp_compgen_known_hosts", "_known_hosts_real"])
+def test_bash_asks_bash_completion_for_hosts_where_it_is_loaded(function: str) -> None:
+    asked = bash("flowtop -H alice@rou", before=f'{function}() {{ COMPREPLY=("$*"); }}')
+    assert asked == ["-a", "--", "alice@rou"]
 
 
 # on a terminal
@@ -124,6 +130,10 @@ TYPED = [
     ('flowtop -f "state EST', 'flowtop -f "state ESTABLISHED'),
     ("flowtop -f 'not (tcp or direction = inb", "flowtop -f 'not (tcp or direction = inbound"),
     ("flowtop --exit-if 'src por", "flowtop --exit-if 'src port"),
+    ("flowtop -H rou", "flowtop -H router.example"),
+    ("flowtop -4 -H gate.example -H alice@rou", "flowtop -4 -H gate.example -H alice@router.example"),
+    ("flowtop --host=rou", "flowtop --host=router.example"),
+    ("flowtop --host=alice@rou", "flowtop --host=alice@router.example"),
     ("flowtop --replay rec", "flowtop --replay recording.flowtop"),
     ("flowtopd --runtime-dir=di", "flowtopd --runtime-dir=directory/"),
     ("flowtopd --log-level=d", "flowtopd --log-level=debug"),
@@ -137,8 +147,11 @@ def shell(name: str, home: Path) -> Iterator[Terminal]:
     needs(name)
     (home / "recording.flowtop").touch()
     (home / "directory").mkdir()
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "known_hosts").write_text("router.example ssh-ed25519 AAAA\n")
+    (home / "hosts").write_text("192.0.2.1 router.example\n")
     bashes = "".join(f"source {TARGET}/{program}.bash\n" for program in PROGRAMS)
-    (home / "bashrc").write_text(f"PS1='$ '\n{bashes}")
+    (home / "bashrc").write_text(f"PS1='$ '\nHOSTFILE={home}/hosts\n{bashes}")
     (home / ".zshrc").write_text(
         f"PS1='$ '\nLISTMAX=1000\nfpath=({TARGET} $fpath)\nautoload -U compinit && compinit -u -D\n"
     )

@@ -24,7 +24,7 @@ def test_options_are_read_with_what_they_take() -> None:
         Option(["--file"], "default /x", Value.FILE, "FILE", (), ["--file", "-a", "--all"]),
         Option(["--level"], "", Value.WORD, "LEVEL", ["low", "high"], ["--level"]),
         Option(["--mean"], "", Value.WORD, "SECONDS", ["2", "0.5"], ["--mean"]),
-        Option(["-H", "--host"], "", Value.WORD, "HOST", (), [], repeats=True),
+        Option(["-H", "--host"], "", Value.HOST, "HOST", (), [], repeats=True),
     ]
 
 
