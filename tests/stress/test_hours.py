@@ -1,12 +1,14 @@
 """The short form of `make stress`: some minutes of a changing table, and tables that stay within their bounds."""
 
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 import pytest
 
+from flowtopd.netlink.nlsocket import Block
 from stress.fuzz.run import WrongAnswer
 from stress.hours import Lived, live, report
-from stress.table import Table
+from testbed.simulated.kernel import Kernel
 
 FINE = Lived(60, 10, {"addresses": 10}, {"addresses": 20}, [50.0] * 480)
 
@@ -25,11 +27,23 @@ def test_a_table_that_is_never_compacted_is_found_out(monkeypatch: pytest.Monkey
 
 
 def test_a_flow_too_few_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Table.dump
-    monkeypatch.setattr(
-        Table, "dump", lambda table, seq: whole(table, seq)[:-400] if seq % 3 == 0 else whole(table, seq)
-    )
-    with pytest.raises((WrongAnswer, ValueError)):
+    whole = Kernel.dump
+
+    def short(kernel: Kernel, make_request: Callable[[int], bytes]) -> Generator[Block, None, None]:
+        flows = kernel._flows
+        kernel._flows = {name: values[1:] for name, values in flows.items()}
+        blocks = list(whole(kernel, make_request))
+        kernel._flows = flows
+        yield from blocks
+
+    monkeypatch.setattr(Kernel, "dump", short)
+    with pytest.raises(WrongAnswer, match="199 flows"):
+        live(0.01, flows=200, changed=10)
+
+
+def test_a_rate_that_cannot_be_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testbed.simulated.daemon.MOST_BYTES", 1000)
+    with pytest.raises(WrongAnswer, match="orig_rate from"):
         live(0.01, flows=200, changed=10)
 
 
