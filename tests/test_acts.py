@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from flowtopd.wire.codec import decode_daemon, encode_viewer
@@ -291,5 +292,7 @@ def test_details_of_a_local_flow_name_its_process(daemon: Daemon, stack: ExitSta
         told = viewer.detail(viewer.flow(port), lambda detail: detail.flow["pid"] is not None)["flow"]
     assert told["pid"] == os.getpid()
     assert told["command"].split()[0] == Path("/proc/self/cmdline").read_text().split("\0")[0]
+    assert (told["parent"], told["parent_pid"]) == (psutil.Process(os.getppid()).name(), os.getppid())
+    assert f":{told['cgroup']}\n" in Path("/proc/self/cgroup").read_text()
     assert told["explanation"] == "the process has a connected socket with this very tuple"
     assert told["started"] < told["first_seen"]

@@ -134,16 +134,22 @@ def _amount(value: float | None) -> str:
 def _process(flow: Known, zone: tzinfo | None) -> Pairs:
     process, pid, user, uid = (flow.get(field) for field in ("process", "pid", "user", "uid"))
     return _pairs(
-        ("process", f"{process or UNKNOWN}[{pid}]" if pid is not None else process),
+        ("process", _named(process, pid)),
         ("command", flow.get("command")),
+        ("parent", _named(flow.get("parent"), flow.get("parent_pid"))),
         ("user", f"{user} ({uid})" if user and uid is not None else user or uid),
         ("unit", flow.get("unit")),
         ("container", flow.get("container")),
+        ("cgroup", flow.get("cgroup")),
         ("started", _time(flow.get("started"), zone)),
         ("found", flow.get("attribution")),
         ("because", flow.get("explanation")),
         ("own", "a lookup of flowtopd itself" if flow.get("own") else None),
     )
+
+
+def _named(process: Any, pid: Any) -> Any:
+    return f"{process or UNKNOWN}[{pid}]" if pid is not None else process
 
 
 def _connection(flow: Known, zone: tzinfo | None) -> Pairs:

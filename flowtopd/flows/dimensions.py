@@ -78,6 +78,15 @@ class Where(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The process that another one is the child of. `uid`: whose it is, None where that is not known."""
+
+    pid: int
+    process: str | None
+    uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """A process, or what is known of it. `started_s`: Unix seconds. `uid`, `user`: of the socket's owner."""
 
@@ -89,6 +98,8 @@ class Owner:
     user: str | None = None
     unit: str | None = None
     container: str | None = None
+    cgroup: str | None = None
+    parent: Parent | None = None
 
 
 @dataclass(frozen=True, slots=True)

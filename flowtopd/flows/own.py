@@ -5,7 +5,8 @@
 
 Rules: a flow is a user's where its socket is; one whose socket nobody has found is nobody's. Where both ends are on
 this host it is the user's who has opened it. Everything is cut down, also the tables that flows point into, so that no
-filter, order or group, and no code to come, can tell about flows that were left out. Pure.
+filter, order or group, and no code to come, can tell about flows that were left out. The parent of a process is told
+only where it is the same user's: /proc may hide those of others (hidepid). Pure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.flows.dimensions import Dimensions
+from flowtopd.flows.dimensions import Dimensions, Owner
 from flowtopd.flows.index import KeyIndex
 from flowtopd.flows.snapshot import Columns, Snapshot
 
@@ -33,6 +34,7 @@ def own(snapshot: Snapshot, uid: int) -> Snapshot:
     living = _chosen(snapshot, rows)
     closed = None if gone is None else _chosen(gone, _rows(gone, uid))
     dimensions = _compacted(snapshot.dimensions, [living] if closed is None else [living, closed])
+    dimensions = replace(dimensions, owners=tuple(_without_strangers(owner, uid) for owner in dimensions.owners))
     return replace(
         _made(snapshot, living, dimensions),
         means={seconds: (_only(orig, rows), _only(reply, rows)) for seconds, (orig, reply) in snapshot.means.items()},
@@ -51,6 +53,10 @@ def _rows(snapshot: Snapshot, uid: int) -> Rows:
     for number in np.flatnonzero(theirs).tolist():  # those that have flows: 0.1 µs each
         theirs[number] = owners[number].uid == uid
     return np.flatnonzero(theirs[ids])
+
+
+def _without_strangers(owner: Owner, uid: int) -> Owner:
+    return owner if owner.parent is None or owner.parent.uid == uid else replace(owner, parent=None)
 
 
 def _only(rates: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:

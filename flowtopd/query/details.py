@@ -41,6 +41,9 @@ def details(snapshot: Snapshot, row: int, query: Query) -> dict[str, Any]:
     owner = snapshot.dimensions.owners[columns["owner"][row]]
     return dict(zip(FLOW_FIELD_NAMES, values, strict=True)) | {
         "command": owner.command,
+        "parent": None if owner.parent is None else owner.parent.process,
+        "parent_pid": None if owner.parent is None else owner.parent.pid,
+        "cgroup": owner.cgroup,
         "started": owner.started_s,
         "explanation": EXPLANATIONS[Attribution(columns["attribution"][row])],
         "first_seen": float(columns["first_seen_s"][row]),

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from flowtopd.flows.dimensions import Owner
 from flowtopd.flows.names import nat_name, protocol_name, state_name, status_names
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink.ctrecord import Has, carries
@@ -162,6 +163,14 @@ def _local(snapshot: Snapshot, rows: Rows) -> list[Any]:
     return [address_text(high, low) if number else None for number, (high, low) in pairs]
 
 
+def _of_owner(told: Callable[[Owner], Any]) -> _Render:
+    def values(snapshot: Snapshot, rows: Rows) -> list[Any]:
+        owners = snapshot.dimensions.owners
+        return [told(owners[number]) for number in snapshot.columns["owner"][rows].tolist()]
+
+    return values
+
+
 def _scope(at: str) -> _Render:
     kind, value = ADDRESS_JOINS["scope"]
     return Join(lambda snapshot, rows: snapshot.dimensions.addresses[kind][snapshot.columns[at][rows]], value).values
@@ -170,9 +179,10 @@ def _scope(at: str) -> _Render:
 EXTRAS: Final[dict[str, _Render]] = {
     "sampled": _value("sampled_s"),
     "first_seen": _value("first_seen_s"),
-    "command": lambda snapshot, rows: [
-        snapshot.dimensions.owners[number].command for number in snapshot.columns["owner"][rows].tolist()
-    ],
+    "command": _of_owner(lambda owner: owner.command),
+    "parent": _of_owner(lambda owner: owner.parent and owner.parent.process),
+    "parent_pid": _of_owner(lambda owner: owner.parent and owner.parent.pid),
+    "cgroup": _of_owner(lambda owner: owner.cgroup),
     "local": _local,
     "own": _value("own"),
     **{f"{end}_scope": _scope(f"{end}_at") for end in ("local", "src", "dst")},

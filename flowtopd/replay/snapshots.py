@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowtopd.flows.addresses import AddressTable
-from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Direction, Owner, Place, ServiceBy, Where
+from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Direction, Owner, Parent, Place, ServiceBy, Where
 from flowtopd.flows.index import KeyIndex
 from flowtopd.flows.interned import Interned
 from flowtopd.flows.names import PROTOCOLS, STATES, STATUS_BITS
@@ -36,10 +36,10 @@ _ICMP: Final = ("icmp_type", "icmp_code", "icmp_id")
 _ADDRESSES: Final = ("src", "dst", "reply_src", "reply_dst")
 _SCOPES: Final = ("src", "dst", "local")
 _PLACE: Final = ("country", "city", "asn", "org")
-_OWNER: Final = ("pid", "process", "command", "uid", "user", "unit", "container")
+_OWNER: Final = ("pid", "process", "command", "uid", "user", "unit", "container", "cgroup", "parent_pid", "parent")
 _DEVICE: Final = ("device", "device_mac", "device_vendor")
 _PLAIN: Final = ("timeout", "mark", "zone")
-_OF_RECORDS: Final = ("pid", "uid", "src_asn", "dst_asn")
+_OF_RECORDS: Final = ("pid", "parent_pid", "uid", "src_asn", "dst_asn")
 """Numbers that stand in records, and have 32 bits."""
 
 _FAMILIES: Final = {str(family): number for family, number in FAMILIES.items()}
@@ -228,8 +228,9 @@ def _join(values: _Values, columns: Columns) -> Dimensions:
 
 
 def _owner(row: tuple[Any, ...]) -> Owner:
-    pid, process, command, uid, user, unit, container = row
-    return Owner(pid, None, process, command, uid, user, unit, container)
+    pid, process, command, uid, user, unit, container, cgroup, parent_pid, parent = row
+    above = None if parent_pid is None else Parent(parent_pid, parent)
+    return Owner(pid, None, process, command, uid, user, unit, container, cgroup, above)
 
 
 def _local(values: _Values, table: AddressTable) -> Ids:

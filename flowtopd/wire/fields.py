@@ -90,6 +90,9 @@ FLOW_FIELD_NAMES: Final = tuple(field.name for field in FLOW_FIELDS)
 
 DETAIL_FIELDS: Final = (
     Field("command", Kind.TEXT, "command line of the process"),
+    Field("parent", Kind.TEXT, "program that the process is a child of"),
+    Field("parent_pid", Kind.INT, "process id of that"),
+    Field("cgroup", Kind.TEXT, "control group of the process, the whole path"),
     Field("started", Kind.FLOAT, "when the process started, Unix seconds"),
     Field("explanation", Kind.TEXT, "how the process was found, or why it is unknown, in a sentence"),
     Field("first_seen", Kind.FLOAT, "when the daemon first saw the flow, Unix seconds"),
@@ -120,6 +123,9 @@ EXTRA_FIELDS: Final = (
     Field("sampled", Kind.FLOAT, "when the kernel was asked, monotonic seconds"),
     Field("first_seen", Kind.FLOAT, "when the daemon saw it first, Unix seconds"),
     Field("command", Kind.TEXT, "command line of the process"),
+    Field("parent", Kind.TEXT, "program that the process is a child of"),
+    Field("parent_pid", Kind.INT, "process id of that"),
+    Field("cgroup", Kind.TEXT, "control group of the process, the whole path"),
     Field("local", Kind.TEXT, "address of the end that is this host or in its LAN"),
     Field("local_scope", Kind.TEXT, "what that address is: host, lan, uplink, remote or group"),
     Field("src_scope", Kind.TEXT, "the same of the source"),

@@ -61,11 +61,21 @@ LOCAL: Final = flow(
 )
 MORE: Final = {
     "command": None,
+    "parent": None,
+    "parent_pid": None,
+    "cgroup": None,
     "started": None,
     "explanation": "neither end is on this host",
     "first_seen": NOW - 50,
     "own": False,
     "ctid": 123456789,
+}
+PROCESS: Final = {
+    "command": "/usr/lib/firefox/firefox",
+    "parent": "gnome-shell",
+    "parent_pid": 4000,
+    "cgroup": "/user.slice/user-1000.slice/user@1000.service/app.slice/app-firefox-4711.scope",
+    "explanation": "the process has a connected socket with this very tuple",
 }
 NOTHING: Final = dict.fromkeys(
     ("address", "name", "country", "city", "asn", "org", "scope", "device", "mac", "vendor"), None
@@ -86,7 +96,7 @@ def detail_of(each: Flow, **more: Any) -> Detail:
         "reply_src": end(each["reply_src"], **remote),
         "reply_dst": end(each["reply_dst"], scope="host"),
     }
-    return Detail(each["id"], each | MORE | more, ends, HISTORY)
+    return Detail(each["id"], each | MORE | (PROCESS if each["process"] else {}) | more, ends, HISTORY)
 
 
 class Deeds:

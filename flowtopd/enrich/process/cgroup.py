@@ -25,6 +25,9 @@ from flowtopd.enrich.process.containers import Containers
 from flowtopd.enrich.process.procfs import Pid
 from flowtopd.enrich.process.recent import Recent
 
+PATH_LENGTH: Final = 1024
+"""Characters of a path that are told; the kernel has them up to PATH_MAX, 4096 bytes."""
+
 _WALK_SHARE: Final = 0.05
 _UNKNOWN_S: Final = 10.0
 _CGROUPS: Final = 16_384
@@ -39,10 +42,14 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a process or a socket belongs: its systemd unit, its container. `container` is a name, else a short id."""
+    """Where a process or a socket belongs: its systemd unit, its container, the path of its control group.
+
+    `container` is a name, else a short id. `path` is of the hierarchy that says most, and cut at PATH_LENGTH.
+    """
 
     unit: str | None = None
     container: str | None = None
+    path: str | None = None
 
 
 NOWHERE: Final = Place()
@@ -92,7 +99,10 @@ class Cgroups:
     def _place(self, paths: list[str]) -> Place:
         names = [(name_of(path), path) for path in paths]
         unit = next((name.unit for name, _ in names if name.unit), None)
-        return Place(unit, next(filter(None, (self._container(name, path) for name, path in names)), None))
+        container = next(filter(None, (self._container(name, path) for name, path in names)), None)
+        # beside v1, the v2 hierarchy may be there and have everybody in its root
+        path = next((path for path in paths if path.strip("/")), "/" if "/" in paths else None)
+        return Place(unit, container, path and path[:PATH_LENGTH])
 
     def _container(self, name: CgroupName, path: str) -> str | None:
         if name.container_id is not None:

@@ -1,9 +1,12 @@
-"""From a process to its owner record: name, command line, start, unit and container; the user from the socket's uid.
+"""From a process to its owner record: name, command line, start, parent, cgroup; the user from the socket's uid.
 
 /proc/PID/stat is read on every call, 5 µs: its start time tells that the pid still means the same process, its name
 that the process has not become another program by exec(). The rest is read when one of these changed, and every ten
 seconds, because a command line and a cgroup may change without either. Start and name are compared once more
 afterwards, so that a record is never put together of two processes.
+
+So is the parent's pid, and a process has another parent before the pid of the last one is free (forget_original_parent
+in kernel/exit.c): while it is the same, the name that was read under it is the parent's. One that has gone is none.
 
 psutil gives the name (whole where the kernel cuts it at 15 bytes) and the command line. The start is worked out from
 the ticks: psutil reads /proc/stat for it, which takes the longer the more processors and interrupts there are, and
@@ -24,7 +27,7 @@ from flowtopd.enrich.process import procfs
 from flowtopd.enrich.process.cgroup import Cgroups, Place
 from flowtopd.enrich.process.procfs import PROC, Pid, Stat
 from flowtopd.enrich.process.recent import Recent
-from flowtopd.flows.dimensions import Owner
+from flowtopd.flows.dimensions import Owner, Parent
 
 AGAIN_S: Final = 10.0
 COMMAND_LENGTH: Final = 1024
@@ -47,6 +50,7 @@ class _Process:
     name: str
     command: str | None
     place: Place
+    parent: Parent | None
     owners: dict[int | None, Owner] = field(default_factory=lambda: Recent(_USERS_A_PROCESS))
 
 
@@ -75,6 +79,8 @@ class Identities:
                 user=self.user(uid),
                 unit=process.place.unit,
                 container=process.place.container,
+                cgroup=process.place.path,
+                parent=process.parent,
             )
         return process.owners[uid]
 
@@ -83,7 +89,7 @@ class Identities:
         place = self._cgroups.name(cgroup_id)
         if place is None or (place.unit is None and place.container is None):
             return None
-        return Owner(uid=uid, user=self.user(uid), unit=place.unit, container=place.container)
+        return Owner(uid=uid, user=self.user(uid), unit=place.unit, container=place.container, cgroup=place.path)
 
     def user(self, uid: int | None) -> str | None:
         """The name of a user, the number as text where there is none. Remembered: it may come over the network."""
@@ -130,7 +136,7 @@ class Identities:
         place = self._cgroups.of_process(pid)
         # in exec() a process has its new name a little before its new command line: ask again at the next call
         until_s = self._clock() + (AGAIN_S if command else 0.0)
-        return _Process(stat, self._started_s(stat), until_s, _text(name), command, place)
+        return _Process(stat, self._started_s(stat), until_s, _text(name), command, place, _parent(stat.parent))
 
     def _started_s(self, stat: Stat) -> float:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + stat.start_ticks * self._tick_s
@@ -146,12 +152,24 @@ class Identities:
 
 
 def _same(one: _Process, other: _Process) -> bool:
-    return (one.started_s, one.name, one.command, one.place) == (
+    return (one.started_s, one.name, one.command, one.place, one.parent) == (
         other.started_s,
         other.name,
         other.command,
         other.place,
+        other.parent,
     )
+
+
+def _parent(pid: Pid) -> Parent | None:
+    """The process with this pid, which is 0 where there is none or it is outside of our pid namespace."""
+    if not pid:
+        return None
+    try:
+        uid = os.stat(f"{PROC}/{pid}").st_uid  # noqa: PTH116  a Path costs as much as the call
+        return Parent(pid, _text(psutil.Process(pid).name()), uid)
+    except (FileNotFoundError, ProcessLookupError, PermissionError, psutil.Error):
+        return None  # it has gone since, or is not ours to see
 
 
 def _user(uid: int) -> str:

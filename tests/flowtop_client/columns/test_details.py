@@ -40,6 +40,14 @@ def test_a_local_flow_begins_at_its_process() -> None:
     assert [station.who for station in path] == ["firefox[4711]", "one.one.one.one"]
 
 
+def test_a_process_is_told_with_its_parent_and_control_group() -> None:
+    shown = told(detail_of(LOCAL))["Process"]
+    assert (shown["process"], shown["parent"]) == ("firefox[4711]", "gnome-shell[4000]")
+    assert shown["cgroup"].endswith("/app-firefox-4711.scope")
+    assert told(detail_of(LOCAL, parent=None))["Process"]["parent"] == "-[4000]"
+    assert "parent" not in told(detail_of(LOCAL, parent=None, parent_pid=None))["Process"]
+
+
 def test_a_device_without_a_name_is_called_by_its_address() -> None:
     detail = detail_of(NATTED)
     assert detail.ends is not None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowtopd.flows.dimensions import Dimensions, Owner
+from flowtopd.flows.dimensions import Dimensions, Owner, Parent
 from flowtopd.flows.own import OVERFLOW_UID, own
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.execute import execute, rendered
@@ -121,6 +121,14 @@ def test_what_cannot_be_told_apart_is_nobodys(uid: int) -> None:
     owners = (Owner(), Owner(1, uid=None), Owner(2, uid=OVERFLOW_UID))
     taken = joined(snapshot(*(Flow(ctid=n) for n in range(3))), Dimensions(owners=owners), owner=[0, 1, 2])
     assert own(taken, uid).size == 0
+
+
+def test_the_parent_of_a_process_is_told_only_where_it_is_the_same_users() -> None:
+    """/proc may hide the processes of others (hidepid): nothing of them is told here either."""
+    mine, roots = Parent(10, "bash", 1000), Parent(11, "sshd", 0)
+    owners = (Owner(), *(Owner(20 + n, uid=1000, parent=each) for n, each in enumerate((mine, roots, None))))
+    taken = joined(snapshot(*(Flow(ctid=n) for n in range(3))), Dimensions(owners=owners), owner=[1, 2, 3])
+    assert [owner.parent for owner in own(taken, 1000).dimensions.owners[1:]] == [mine, None, None]
 
 
 def test_without_flows_there_is_an_empty_snapshot() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from flowtopd.flows.addresses import AddressTable
-from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Direction, Owner, Place, ServiceBy, Where
+from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Direction, Owner, Parent, Place, ServiceBy, Where
 from flowtopd.flows.snapshot import Snapshot
 from tests.flowtopd.batches import Flow, joined, snapshot
 
@@ -31,12 +31,12 @@ HERE = (1, 4)
 
 OWNERS = (
     Owner(),
-    Owner(10, 0.0, "curl", "curl x", 1000, "ann", "session-3.scope", None),
+    Owner(10, 0.0, "curl", "curl x", 1000, "ann", "session-3.scope", None, "/user.slice/3", Parent(9, "bash", 1000)),
     Owner(11, 0.0, "firefox", "firefox", 1000, "ann", None, None),
     Owner(11, 0.0, "firefox", "firefox", 1001, "bob", None, None),
     Owner(uid=0, user="root", container="web"),
     Owner(uid=0, user="root", unit="nginx.service"),
-    Owner(12, 0.0, "nginx", "nginx", 33, "www-data", "nginx.service", "web"),
+    Owner(12, 0.0, "nginx", "nginx", 33, "www-data", "nginx.service", "web", "/", Parent(1, "systemd", 0)),
 )
 SERVICES = (None, "https", "domain", "ssh")
 PORTS = (22, 53, 80, 443, 40000, 50000)

@@ -3,7 +3,7 @@
 import pytest
 
 from flowtopd.flows.addresses import AddressTable
-from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Owner, Place, Where
+from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Owner, Parent, Place, Where
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.details import EXPLANATIONS, addresses, details, ends
 from flowtopd.wire.codec import encode_daemon
@@ -12,7 +12,10 @@ from flowtopd.wire.messages import Detail, Query
 from tests.flowtopd.batches import Flow, joined, moment, snapshot
 
 KINDS = {Kind.TEXT: str, Kind.INT: int, Kind.FLOAT: float, Kind.BOOL: bool, Kind.LIST: list}
-BROWSER = Owner(42, 1_600_000_000.5, "browser", "browser --new-tab", 1000, "alice", "app.slice")
+PARENT = Parent(41, "shell", 1000)
+BROWSER = Owner(
+    42, 1_600_000_000.5, "browser", "browser --new-tab", 1000, "alice", "app.slice", None, "/user/app.slice", PARENT
+)
 HERE, THERE = (0, 0xFFFF_0A00_0001), (0, 0xFFFF_0101_0101)
 UNKNOWN = {field.name: None for field in END_FIELDS}
 
@@ -64,6 +67,9 @@ def test_a_detail_has_the_fields_of_a_row_and_those_that_are_too_long_for_one() 
     assert tuple(found) == (*FLOW_FIELD_NAMES, *(field.name for field in DETAIL_FIELDS))
     assert {field.name: found[field.name] for field in DETAIL_FIELDS} == {
         "command": "browser --new-tab",
+        "parent": "shell",
+        "parent_pid": 41,
+        "cgroup": "/user/app.slice",
         "started": 1_600_000_000.5,
         "explanation": "the process has a connected socket with this very tuple",
         "first_seen": moment(10.0).wall_s,
@@ -103,6 +109,11 @@ def test_what_the_viewer_has_turned_off_is_null(query: Query, hidden: set[str]) 
 
 def test_of_an_address_that_nobody_has_looked_at_only_the_address_is_known() -> None:
     assert ends(snapshot(Flow()), 0, Query())["dst"] == UNKNOWN | {"address": "1.1.1.1"}
+
+
+def test_of_a_process_that_nobody_has_found_nothing_is_told() -> None:
+    found = details(snapshot(Flow()), 0, Query())
+    assert {found[name] for name in ("command", "parent", "parent_pid", "cgroup", "started")} == {None}
 
 
 def test_every_attribution_is_explained() -> None:

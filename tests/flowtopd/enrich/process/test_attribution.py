@@ -412,7 +412,7 @@ s = socket.create_connection(("127.0.0.1", {server}), source_address=("127.0.0.1
         program.tell()
         answers = desk.answers(6, sport=20001)
         assert Attribution(int(answers.how[0])) == Attribution.CGROUP
-        assert answers.owners[answers.owner[0]] == Owner(uid=0, user="root", unit=cgroup.name)
+        assert answers.owners[answers.owner[0]] == Owner(uid=0, user="root", unit=cgroup.name, cgroup=f"/{cgroup.name}")
 
 
 def test_where_the_kernel_does_not_answer_flows_stay_pending_and_it_is_said_once(

@@ -1,12 +1,13 @@
 """flowtopd.enrich.process.cgroup: ids and processes to names, on real cgroups; other hierarchies on files."""
 
+import os
 import socket
 import struct
 from pathlib import Path
 
 import pytest
 
-from flowtopd.enrich.process.cgroup import NOWHERE, Cgroups, Place, paths_of
+from flowtopd.enrich.process.cgroup import NOWHERE, PATH_LENGTH, Cgroups, Place, paths_of
 from flowtopd.enrich.process.containers import Containers
 from flowtopd.enrich.process.procfs import Pid
 from tests.flowtopd.enrich.process.agents import Agent, Clock
@@ -25,11 +26,19 @@ def cgroup_id(path: Path) -> int:
     return path.stat().st_ino
 
 
+def unit(name: str) -> Place:
+    """A service below the root."""
+    return Place(unit=name, path=f"/{name}")
+
+
+ROOT = Place(path="/")
+
+
 @pytest.mark.kernel
 def test_a_cgroup_is_known_by_its_id(cgroup: Path) -> None:
     cgroups = Cgroups()
-    assert cgroups.name(cgroup_id(cgroup)) == Place(unit=cgroup.name)
-    assert cgroups.name(cgroup_id(cgroup.parent)) == NOWHERE
+    assert cgroups.name(cgroup_id(cgroup)) == unit(cgroup.name)
+    assert cgroups.name(cgroup_id(cgroup.parent)) == ROOT
 
 
 @pytest.mark.kernel
@@ -37,17 +46,18 @@ def test_the_id_of_a_socket_is_the_inode_of_its_cgroup(cgroup: Path) -> None:
     """What sock_diag tells as INET_DIAG_CGROUP_ID is what name() takes."""
     with Agent() as agent:
         (cgroup / "cgroup.procs").write_text(str(agent.pid))
-        assert Cgroups().name(cgroup_of_socket(agent.ask("listen"))) == Place(unit=cgroup.name)
+        assert Cgroups().name(cgroup_of_socket(agent.ask("listen"))) == unit(cgroup.name)
 
 
 @pytest.mark.kernel
 def test_deep_cgroups_and_containers_are_found(cgroup: Path, tmp_path: Path) -> None:
     cgroups = Cgroups(Containers(Clock(), tmp_path))
     container = below(cgroup, "deep", f"docker-{HEX}.scope")
-    assert cgroups.name(cgroup_id(container)) == Place(unit=cgroup.name, container=HEX[:12])
+    assert cgroups.name(cgroup_id(container)) == Place(cgroup.name, HEX[:12], f"/{cgroup.name}/deep/{container.name}")
     pod = below(cgroup, "pod0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
     fresh = Cgroups(Containers(Clock(), tmp_path))
-    assert fresh.name(cgroup_id(pod)) == Place(unit=cgroup.name, container="pod 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
+    found = Place(cgroup.name, "pod 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", f"/{cgroup.name}/{pod.name}")
+    assert fresh.name(cgroup_id(pod)) == found
 
 
 @pytest.mark.kernel
@@ -55,7 +65,7 @@ def test_a_cgroup_that_is_made_later_is_found(cgroup: Path) -> None:
     cgroups = Cgroups(clock=Clock())
     assert cgroups.name(cgroup_id(cgroup)) is not None
     later = below(cgroup, "later.service")
-    assert cgroups.name(cgroup_id(later)) == Place(unit="later.service")
+    assert cgroups.name(cgroup_id(later)) == Place("later.service", None, f"/{cgroup.name}/later.service")
 
 
 @pytest.mark.kernel
@@ -82,16 +92,18 @@ def test_a_tree_that_takes_long_to_list_is_listed_seldom(cgroup: Path) -> None:
     later = below(cgroup, "later.service")
     assert cgroups.name(cgroup_id(later)) is None
     clock.now += 20.0
-    assert cgroups.name(cgroup_id(later)) == Place(unit="later.service")
+    assert cgroups.name(cgroup_id(later)) == Place("later.service", None, f"/{cgroup.name}/later.service")
 
 
 @pytest.mark.kernel
 def test_a_process_has_the_name_of_its_cgroup(cgroup: Path) -> None:
     cgroups = Cgroups()
     with Agent() as agent:
-        assert cgroups.of_process(agent.pid) == NOWHERE
+        before = cgroups.of_process(agent.pid)
+        assert (before.unit, before.container) == (None, None)
+        assert before.path in paths_of(Path(f"/proc/{agent.pid}/cgroup").read_text())
         (cgroup / "cgroup.procs").write_text(str(agent.pid))
-        assert cgroups.of_process(agent.pid) == Place(unit=cgroup.name)
+        assert cgroups.of_process(agent.pid) == unit(cgroup.name)
     assert cgroups.of_process(agent.pid) == NOWHERE
 
 
@@ -112,7 +124,7 @@ def fake_proc(root: Path, mountinfo: str = "", cgroup: str = "") -> Path:
     for folder in ("self", "17"):
         (root / folder).mkdir()
     (root / "self/mountinfo").write_text(mountinfo)
-    (root / "17/cgroup").write_text(cgroup)
+    (root / "17/cgroup").write_bytes(os.fsencode(cgroup))
     return root
 
 
@@ -129,7 +141,7 @@ def test_the_tree_is_where_it_is_mounted(mounts: str, tmp_path: Path) -> None:
     proc = tmp_path / "proc"
     proc.mkdir()
     cgroups = Cgroups(proc=fake_proc(proc, mounts.format(str(tree).replace(" ", "\\040"))))
-    assert cgroups.name((tree / "web.service").stat().st_ino) == Place(unit="web.service")
+    assert cgroups.name((tree / "web.service").stat().st_ino) == unit("web.service")
 
 
 @pytest.mark.parametrize("mounts", ["", "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "broken\n"])
@@ -159,11 +171,21 @@ def test_paths_come_in_the_order_of_what_they_say(lines: str, paths: list[str]) 
 @pytest.mark.parametrize(
     ("lines", "place"),
     [
-        ("0::/\n1:name=systemd:/system.slice/cron.service\n", Place(unit="cron.service")),
-        (f"9:memory:/docker/{HEX}\n1:name=systemd:/\n", Place(container=HEX[:12])),
-        ("0::/lxc.payload.web\n1:name=systemd:/system.slice/cron.service\n", Place("cron.service", "web")),
-        ("0::/\n", NOWHERE),
+        (
+            "0::/\n1:name=systemd:/system.slice/cron.service\n",
+            Place("cron.service", None, "/system.slice/cron.service"),
+        ),
+        (f"9:memory:/docker/{HEX}\n1:name=systemd:/\n", Place(None, HEX[:12], f"/docker/{HEX}")),
+        (
+            "0::/lxc.payload.web\n1:name=systemd:/system.slice/cron.service\n",
+            Place("cron.service", "web", "/lxc.payload.web"),
+        ),
+        ("0::/\n", ROOT),
+        ("2:cpu:/\n1:name=systemd:/\n", ROOT),
+        (f"0::/{'x' * 2 * PATH_LENGTH}\n", Place(path=f"/{'x' * (PATH_LENGTH - 1)}")),
+        ("0::/caf\udce9\n", Place(path="/caf\ufffd")),
         ("rubbish\n", NOWHERE),
+        ("", NOWHERE),
     ],
 )
 def test_what_one_hierarchy_does_not_say_another_may(lines: str, place: Place, tmp_path: Path) -> None:

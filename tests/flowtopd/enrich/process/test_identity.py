@@ -6,15 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from flowtopd.enrich.process import procfs
 from flowtopd.enrich.process.cgroup import Cgroups
 from flowtopd.enrich.process.identity import AGAIN_S, COMMAND_LENGTH, Identities
-from flowtopd.enrich.process.procfs import Pid
-from flowtopd.flows.dimensions import Owner
+from flowtopd.enrich.process.procfs import PROC, Pid
+from flowtopd.flows.dimensions import Owner, Parent
 from testbed.netns import wait_until
 from tests.flowtopd.enrich.process.agents import Agent, Clock
 
@@ -136,6 +139,76 @@ def test_a_command_line_that_is_no_text_can_be_encoded(identities: Identities) -
     command.encode()
 
 
+def test_the_parent_is_told_with_its_name_and_user(identities: Identities) -> None:
+    with Agent() as agent:
+        found = owner(identities, agent.pid).parent
+        child = owner(identities, agent.ask("fork")).parent
+    assert found == Parent(os.getpid(), psutil.Process().name(), os.getuid())
+    assert child == Parent(agent.pid, Path(sys.executable).name, os.getuid())
+
+
+def test_a_parent_whose_name_the_kernel_cuts_is_told_whole(identities: Identities, tmp_path: Path) -> None:
+    program = tmp_path / "a-parent-longer-than-fifteen"
+    shutil.copy("/bin/sh", program)
+    with family(program) as (shell, child):
+        assert owner(identities, child).parent == Parent(shell.pid, program.name, os.getuid())
+
+
+def test_a_parent_that_has_gone_is_told_no_more(identities: Identities) -> None:
+    """Its child is given to another process at once, and so is the record."""
+    with family() as (shell, child):
+        before = owner(identities, child).parent
+        shell.kill()
+        wait_until(lambda: parent_of(child) != shell.pid)
+        after = owner(identities, child).parent
+        heir = parent_of(child)
+    assert before == Parent(shell.pid, "sh", os.getuid())
+    assert after == Parent(heir, psutil.Process(heir).name(), Path(f"/proc/{heir}").stat().st_uid)
+
+
+def test_a_parent_that_becomes_another_program_is_noticed_in_time(identities: Identities, clock: Clock) -> None:
+    with family() as (shell, child):
+        owner(identities, child)
+        assert shell.stdin is not None
+        shell.stdin.close()
+        wait_until(lambda: psutil.Process(shell.pid).name() == "sleep")
+        clock.now += AGAIN_S
+        assert owner(identities, child).parent == Parent(shell.pid, "sleep", os.getuid())
+
+
+def test_who_has_no_parent_has_none(identities: Identities) -> None:
+    assert owner(identities, 2).parent is None
+
+
+@contextmanager
+def family(shell: str | Path = "/bin/sh") -> Iterator[tuple[subprocess.Popen[bytes], Pid]]:
+    """A shell and its child; when its input ends, the shell becomes another program."""
+    script = "sleep 60 & read line; exec sleep 60"
+    with subprocess.Popen([shell, "-c", script], executable=shell, stdin=subprocess.PIPE) as parent:
+        wait_until(lambda: [name_of(child) for child in children(parent.pid)] == [b"sleep"])
+        (child,) = children(parent.pid)
+        try:
+            yield parent, child
+        finally:
+            os.kill(child, signal.SIGKILL)
+            parent.kill()
+
+
+def name_of(pid: Pid) -> bytes | None:
+    stat = procfs.stat(PROC, pid)
+    return None if stat is None else stat.comm
+
+
+def children(pid: int) -> list[Pid]:
+    return [Pid(int(each)) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def parent_of(pid: int) -> int:
+    stat = procfs.stat(PROC, Pid(pid))
+    assert stat is not None
+    return stat.parent
+
+
 def test_a_very_long_command_line_is_cut(identities: Identities) -> None:
     with Agent(argument="x" * 100_000) as agent:
         command = owner(identities, agent.pid).command
@@ -217,13 +290,15 @@ def test_unit_comes_from_the_cgroup_of_the_process(identities: Identities, clock
         assert owner(identities, agent.pid).unit is None
         (cgroup / "cgroup.procs").write_text(str(agent.pid))
         clock.now += AGAIN_S
-        assert owner(identities, agent.pid).unit == cgroup.name
+        found = owner(identities, agent.pid)
+        assert (found.unit, found.cgroup) == (cgroup.name, f"/{cgroup.name}")
 
 
 @pytest.mark.kernel
 def test_of_a_socket_without_a_process_its_cgroup_tells_something(identities: Identities, cgroup: Path) -> None:
     found = identities.of_cgroup(cgroup.stat().st_ino, NOBODY)
-    assert found == Owner(uid=NOBODY, user=pwd.getpwuid(NOBODY).pw_name, unit=cgroup.name)
+    name = pwd.getpwuid(NOBODY).pw_name
+    assert found == Owner(uid=NOBODY, user=name, unit=cgroup.name, cgroup=f"/{cgroup.name}")
     assert identities.of_cgroup(cgroup.parent.stat().st_ino, NOBODY) is None
     assert identities.of_cgroup((1 << 40) + 1, NOBODY) is None
 
