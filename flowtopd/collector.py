@@ -82,10 +82,11 @@ class Collector:
         self._table = FlowTable()
         self._expected = 0
 
-    def tick(self, mean_s: Collection[float] = ()) -> Tick:
+    def tick(self, mean_s: Collection[float] = (), watched: Collection[int] = ()) -> Tick:
         """Take one sample. Raises NetlinkError or MalformedMessage; the next tick starts afresh then.
 
-        `mean_s`: over how many seconds somebody wants means of the rates.
+        `mean_s`: over how many seconds somebody wants means of the rates. `watched`: keys of flows whose details
+        somebody has open.
         """
         started = self._monotonic()
         self._tidy_up(started)
@@ -95,7 +96,7 @@ class Collector:
         snapshot = self._table.apply(batch, self._now(), mean_s)
         lost, events, places = 0, Events.OFF, None
         if self._pipeline is not None:
-            snapshot = self._pipeline.enrich(snapshot)
+            snapshot = self._pipeline.enrich(snapshot, watched)
             lost, events, places = self._pipeline.events_lost, self._pipeline.events, self._pipeline.places
         kernel = self._read_kernel(snapshot.size)
         moved = sample(snapshot)

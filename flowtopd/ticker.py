@@ -66,7 +66,7 @@ class Ticker:
             self._started_s = loop.time()
             self._forgotten = False
             try:
-                tick = await self._in_thread(self._collector.tick, self._hub.mean_s)
+                tick = await self._in_thread(self._collector.tick, self._hub.mean_s, self._hub.watched)
             except (NetlinkError, MalformedMessage) as error:
                 if self._complaint != str(error):  # said once, not every tick
                     log.error("cannot read the conntrack table: %s", error)  # noqa: TRY400 (one line, no traceback)

@@ -285,6 +285,21 @@ def test_details_have_process_ends_and_rates_and_follow_the_flow_to_its_end(
         assert last == Detail(flow, None)
 
 
+def test_details_tell_what_rules_have_attached_to_a_flow(daemon: Daemon, stack: ExitStack) -> None:
+    host = daemon.namespace
+    host.nft(
+        'table inet marks { ct helper ftp { type "ftp" protocol tcp; }; chain c { type filter hook output priority 0; '
+        'ct state new ct helper set "ftp"; ct state new ct label set 5; ct state new ct label set 100; }; }'
+    )
+    _opener, _accepted, port = connection(stack, host, host, "127.0.0.1")
+    with Viewer(daemon) as viewer:
+        told = viewer.detail(viewer.flow(port), lambda detail: detail.flow["labels"] is not None)["flow"]
+        assert (told["helper"], told["labels"]) == ("ftp", ["5", "100"])
+        conntrack.flush(host)
+        last = viewer.detail(told["id"], lambda detail: detail.flow["closed"])["flow"]
+        assert (last["helper"], last["labels"]) == ("ftp", ["5", "100"])
+
+
 def test_details_of_a_local_flow_name_its_process(daemon: Daemon, stack: ExitStack) -> None:
     host = daemon.namespace
     _opener, _accepted, port = connection(stack, host, host, "127.0.0.1")

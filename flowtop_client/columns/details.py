@@ -171,6 +171,8 @@ def _connection(flow: Known, zone: tzinfo | None) -> Pairs:
         ("expires in", None if flow.get("timeout") is None else duration(flow["timeout"])),
         ("mark", None if flow.get("mark") is None else f"{flow['mark']:#x}"),
         ("zone", flow.get("zone")),
+        ("helper", flow.get("helper")),
+        ("labels", ", ".join(flow.get("labels") or ())),
         ("id", flow.get("ctid") or None),  # a recording has none
         ("closed", "these are its final counters" if flow.get("closed") else None),
     )

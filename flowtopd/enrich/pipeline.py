@@ -6,6 +6,7 @@
               ─▶ Ledger      process
               ─▶ services    which side is the service, and its name
               ─▶ own         lookups of the daemon itself
+              ─▶ Attachments helper and labels of flows whose details are open
               ─▶ Snapshot
 
 Flows that close go on in a draft of their own, with all that was known of them; those that lived and died between two
@@ -16,7 +17,7 @@ them when something has changed that concerns all: the addresses of this host, t
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from flowtopd.enrich.attached import Attachments
 from flowtopd.enrich.directory import Directory
 from flowtopd.enrich.draft import Columns, Draft, Rows
 from flowtopd.enrich.process.endings import Endings
@@ -64,6 +66,7 @@ class Pipeline:
         *,
         closed: ClosedFlows | None = None,
         endings: Endings | None = None,
+        attachments: Attachments | None = None,
     ) -> None:
         self._directory = directory
         self._ledger = ledger
@@ -71,6 +74,7 @@ class Pipeline:
         self._pid = pid
         self._closed = closed
         self._endings = Endings() if endings is None else endings
+        self._attachments = Attachments() if attachments is None else attachments
         self._last: Columns | None = None
         self._last_closed: Columns | None = None
         self._last_snapshot: Snapshot | None = None
@@ -96,8 +100,11 @@ class Pipeline:
         """Have these addresses resolved. For any thread; does not block."""
         self._directory.want_names(addresses)
 
-    def enrich(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with all that is known by now."""
+    def enrich(self, snapshot: Snapshot, watched: Collection[int] = ()) -> Snapshot:
+        """Return the snapshot with all that is known by now.
+
+        `watched`: keys of flows whose details somebody has open.
+        """
         last = self._last_snapshot
         if last is not None and snapshot.seq != last.seq + 1:
             self._last = last = None
@@ -124,11 +131,12 @@ class Pipeline:
             self._ledger.owners.values,
             self._services.texts,
         )
+        attached = self._attachments.of(snapshot, watched)
         gone = None
         for one in closed:
             self._last_closed = one.publish()
-            gone = _joined(one, dimensions)
-        return replace(_joined(draft, dimensions), closed=gone)
+            gone = replace(_joined(one, dimensions), attached=attached)
+        return replace(_joined(draft, dimensions), closed=gone, attached=attached)
 
     def _draft_closed(self, snapshot: Snapshot, last: Snapshot | None) -> tuple[Draft, ...]:
         """The flows that have closed, with what was known of them while they lived; nothing where they are not kept."""
@@ -213,6 +221,7 @@ class Pipeline:
         """Stop what runs and drop what is known."""
         self._ledger.forget()
         self._directory.forget()
+        self._attachments.forget()
         self._endings.clear()
         if self._closed is not None:
             self._closed.forget()
@@ -228,6 +237,7 @@ class Pipeline:
     def close(self) -> None:
         """End all threads."""
         self._ledger.forget()
+        self._attachments.forget()
         self._directory.close()
 
 

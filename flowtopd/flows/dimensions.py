@@ -121,6 +121,14 @@ class Device:
     vendor: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What rules have attached to a flow: a helper, and labels by their names or numbers."""
+
+    helper: str | None
+    labels: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dimensions:
     """The tables of one snapshot. `addresses`: the columns of `flows.addresses`, read-only; the others by id.

@@ -88,6 +88,8 @@ def _made(snapshot: Snapshot, columns: Columns, dimensions: Dimensions) -> Snaps
         KeyIndex(columns["key"]),
         np.full(size, -1, np.intp),
         dimensions,
+        # others look at other flows
+        attached={key: each for key, each in snapshot.attached.items() if np.uint64(key) in columns["key"]},
     )
 
 

@@ -1,12 +1,13 @@
 """What a tick leaves behind. Never changed after it is made, so that anybody can read it without a lock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowtopd.flows.dimensions import Dimensions
+from flowtopd.flows.dimensions import Attached, Dimensions
 from flowtopd.flows.index import KeyIndex
 from flowtopd.wire.messages import Events, Replay
 
@@ -48,6 +49,8 @@ class Snapshot:
     """The rates of both directions as means over so many seconds, those that somebody wants. See `flows.means`."""
     closed: "Snapshot | None" = None
     """The flows that have closed lately. They point into the same dimensions. See `flows.closed`."""
+    attached: Mapping[int, Attached] = field(default_factory=dict)
+    """By key, for flows whose details somebody has open."""
 
     def rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.intp]:
         """Return the row of each flow with these keys, -1 where there is none."""

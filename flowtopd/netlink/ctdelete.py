@@ -1,4 +1,4 @@
-"""Requests that delete one entry of conntrack. Bytes only, no I/O.
+"""Requests that delete one entry of conntrack, and how an entry is named in a request. Bytes only, no I/O.
 
 The kernel finds an entry by its original tuple and zone, and compares CTA_ID before it deletes: a flow that has come
 since with the same tuple stays. A request without a tuple would empty the whole table (ctnetlink_del_conntrack in
@@ -27,14 +27,15 @@ def delete_request(entry: Entry, zone: int, seq: int) -> bytes:
     Raises KeyError where the entry lacks what makes it one.
     """
     family = entry["family"]
-    payload = NFGENMSG.pack(family, uapi.NFNETLINK_V0, 0) + _original(entry)
+    payload = NFGENMSG.pack(family, uapi.NFNETLINK_V0, 0) + original(entry)
     if zone:
         payload += attribute(uapi.CTA_ZONE, zone.to_bytes(2))
     payload += attribute(uapi.CTA_ID, entry["ctid"].to_bytes(4))
     return request(_DELETE, uapi.NLM_F_REQUEST | uapi.NLM_F_ACK, seq, payload)
 
 
-def _original(entry: Entry) -> bytes:
+def original(entry: Entry) -> bytes:
+    """Build CTA_TUPLE_ORIG. Raises KeyError where the entry lacks what makes it one."""
     if entry["family"] == uapi.AF_INET:
         src, dst = uapi.CTA_IP_V4_SRC, uapi.CTA_IP_V4_DST
         ends = [(entry[name] & 0xFFFF_FFFF).to_bytes(4) for name in ("src", "dst")]

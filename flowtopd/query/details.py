@@ -39,6 +39,7 @@ def details(snapshot: Snapshot, row: int, query: Query) -> dict[str, Any]:
     (values,) = render(snapshot, np.array([row]), FLOW_FIELD_NAMES, _hidden(query))
     columns = snapshot.columns
     owner = snapshot.dimensions.owners[columns["owner"][row]]
+    attached = snapshot.attached.get(int(columns["key"][row]))
     return dict(zip(FLOW_FIELD_NAMES, values, strict=True)) | {
         "command": owner.command,
         "parent": None if owner.parent is None else owner.parent.process,
@@ -49,6 +50,8 @@ def details(snapshot: Snapshot, row: int, query: Query) -> dict[str, Any]:
         "first_seen": float(columns["first_seen_s"][row]),
         "own": bool(columns["own"][row]),
         "ctid": int(columns["ctid"][row]),
+        "helper": None if attached is None else attached.helper,
+        "labels": None if attached is None else list(attached.labels),
     }
 
 

@@ -25,7 +25,7 @@ from flowtopd.query.details import addresses, details, ends
 from flowtopd.query.execute import Page, check, execute, rendered
 from flowtopd.query.naming import named_addresses
 from flowtopd.query.predicate import TooSlowError
-from flowtopd.query.rows import row_of
+from flowtopd.query.rows import parse_flow_id, row_of
 from flowtopd.session.hub import Published
 from flowtopd.wire.errors import ErrorCode, RemoteProtocolError
 from flowtopd.wire.fields import VIEW_FIELDS
@@ -124,6 +124,11 @@ class Conversation:
     def mean_s(self) -> float:
         """Over how many seconds the viewer wants means of the rates in the ticks to come, 0: not."""
         return 0.0 if self._query is None or self._query.paused else self._query.mean
+
+    @property
+    def watched(self) -> int | None:
+        """The key of the flow whose details the viewer has open, or had until it was gone."""
+        return parse_flow_id(self._watched)
 
     def has_asked(self) -> bool:
         """Return whether the viewer waits for an answer to what it has said, not only for the next tick."""

@@ -43,6 +43,7 @@ class Hub:
         self._intervals: dict[Callable[[], None], float | None] = {}
         self._others: set[Callable[[], None]] = set()
         self._means: dict[Callable[[], None], float] = {}
+        self._watched: dict[Callable[[], None], int | None] = {}
         self._history: deque[Sample] = deque(maxlen=SAMPLES)
         self._changed = asyncio.Event()
 
@@ -62,6 +63,11 @@ class Hub:
         """The times over which viewers want means of rates."""
         return frozenset(mean_s for mean_s in self._means.values() if mean_s)
 
+    @property
+    def watched(self) -> frozenset[int]:
+        """The keys of the flows whose details viewers have open."""
+        return frozenset(key for key in self._watched.values() if key is not None)
+
     def watch(self, watching: Callable[[], None]) -> None:
         """Have this called whenever a tick, a viewer, or what one wants is new."""
         self._watching = watching
@@ -80,9 +86,15 @@ class Hub:
             self._others.add(wake)
         self._tell()
 
-    def want(self, wake: Callable[[], None], interval_s: float | None, mean_s: float = 0.0) -> None:
-        """Note how often this viewer wants a tick, None: not at all for now; and means over how long, 0: none."""
+    def want(
+        self, wake: Callable[[], None], interval_s: float | None, mean_s: float = 0.0, watched: int | None = None
+    ) -> None:
+        """Note how often this viewer wants a tick, None: not at all for now.
+
+        And means over how long, 0: none; and the key of the flow whose details it has open.
+        """
         self._means[wake] = mean_s
+        self._watched[wake] = watched
         if self._intervals[wake] != interval_s:
             self._intervals[wake] = interval_s
             self._changed.set()
@@ -93,6 +105,7 @@ class Hub:
         del self._intervals[wake]
         self._others.discard(wake)
         self._means.pop(wake, None)
+        self._watched.pop(wake, None)
         self._changed.set()
         self._tell()
 

@@ -73,9 +73,11 @@ class OwnHub:
         self._hub.join(wake)
         self._viewers += 1
 
-    def want(self, wake: Callable[[], None], interval_s: float | None, mean_s: float = 0.0) -> None:
+    def want(
+        self, wake: Callable[[], None], interval_s: float | None, mean_s: float = 0.0, watched: int | None = None
+    ) -> None:
         """Note what this viewer wants, as `Hub.want`."""
-        self._hub.want(wake, interval_s, mean_s)
+        self._hub.want(wake, interval_s, mean_s, watched)
 
     def leave(self, wake: Callable[[], None]) -> None:
         """Remove a viewer."""

@@ -68,7 +68,7 @@ async def serve_viewer(
             act, conversation.wants_act = conversation.wants_act, None
             shown = conversation.shown(hub.latest)
             ask_act(act, None if shown is None else shown.tick.snapshot, hear)
-        hub.want(wake.set, conversation.interval_s, conversation.mean_s)
+        hub.want(wake.set, conversation.interval_s, conversation.mean_s, conversation.watched)
         wake.set()
 
     try:

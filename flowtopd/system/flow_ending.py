@@ -12,33 +12,29 @@ packet; one whose socket was closed is over: its program gets ECONNABORTED, the 
 import errno
 import os
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from flowtopd.flows.dimensions import Attribution, Direction
+from flowtopd.flows.entry import entry
 from flowtopd.flows.names import TCP
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.netlink import uapi
 from flowtopd.netlink.command import command
 from flowtopd.netlink.ctdelete import delete_request
-from flowtopd.netlink.ctrecord import Has
 from flowtopd.netlink.nlmsg import NetlinkError
 from flowtopd.netlink.nlsocket import NetlinkSocket, open_netfilter, open_sock_diag
 from flowtopd.netlink.sock_destroy import Ends, SocketId, connected, destroy_request
 from flowtopd.netlink.sock_diag import LIVE, dump_request
 
-_PLAIN: Final = ("family", "proto", "ctid", "zone")
-_CARRIED: Final = {Has.PORTS: ("sport", "dport"), Has.ICMP: ("icmp_id", "icmp_type", "icmp_code")}
-
 
 def delete(snapshot: Snapshot, row: int) -> str:
     """Delete the entry of the flow in this row."""
-    entry = _entry(snapshot, row)
-    # a zone that holds for the reply alone looks the same in a dump; CTA_ID keeps both tries to the one entry
-    zones = dict.fromkeys((entry["zone"], 0))
+    wanted = entry(snapshot, row)
+    zones = dict.fromkeys((wanted["zone"], 0))  # CTA_ID keeps both tries to the one entry
     with open_netfilter() as opened:
         for zone in zones:
             try:
-                command(opened, partial(delete_request, entry, zone))
+                command(opened, partial(delete_request, wanted, zone))
             except NetlinkError as error:
                 if error.errno != errno.ENOENT:
                     raise _refused(error) from None
@@ -78,18 +74,6 @@ def end_flow(snapshot: Snapshot, row: int) -> str:
         return f"{closed}, {delete(snapshot, row)}"
     except FileNotFoundError:
         return closed
-
-
-def _entry(snapshot: Snapshot, row: int) -> dict[str, Any]:
-    """What `ctdelete` needs, by the names of `ctentry`."""
-    columns = snapshot.columns
-    has = int(columns["has"][row])
-    names = (*_PLAIN, *(name for bit, carried in _CARRIED.items() if has & bit for name in carried))
-    entry = {name: int(columns[name][row]) for name in names}
-    for name in ("src", "dst"):
-        high, low = columns[name][row].tolist()
-        entry[name] = high << 64 | low
-    return entry
 
 
 def _ends(snapshot: Snapshot, row: int) -> tuple[Ends, Ends]:

@@ -98,6 +98,8 @@ DETAIL_FIELDS: Final = (
     Field("first_seen", Kind.FLOAT, "when the daemon first saw the flow, Unix seconds"),
     Field("own", Kind.BOOL, "a lookup of the daemon itself"),
     Field("ctid", Kind.INT, "the kernel's id of the entry, as conntrack(8) prints it"),
+    Field("helper", Kind.TEXT, "conntrack's helper of the flow"),
+    Field("labels", Kind.LIST, "its conntrack labels, by their names in connlabel.conf, else by their numbers"),
 )
 """What a detail has beside all fields of a flow."""
 

@@ -59,7 +59,7 @@ LOCAL: Final = flow(
     reply_dport=40002,
     start=NOW - 120,
 )
-MORE: Final = {
+MORE: Final[dict[str, Any]] = {
     "command": None,
     "parent": None,
     "parent_pid": None,
@@ -69,6 +69,8 @@ MORE: Final = {
     "first_seen": NOW - 50,
     "own": False,
     "ctid": 123456789,
+    "helper": None,
+    "labels": [],
 }
 PROCESS: Final = {
     "command": "/usr/lib/firefox/firefox",

@@ -29,8 +29,8 @@ class Ticks(Collector):
         self._outcomes = list(outcomes)
         self.asked: list[str] = []
 
-    def tick(self, mean_s: Collection[float] = ()) -> Tick:
-        del mean_s
+    def tick(self, mean_s: Collection[float] = (), watched: Collection[int] = ()) -> Tick:
+        del mean_s, watched
         self.asked.append("tick")
         outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
         if isinstance(outcome, Exception):
@@ -153,8 +153,8 @@ class Passing(Ticks):
         super().__init__()
         self.kept: list[weakref.ref[Any]] = []
 
-    def tick(self, mean_s: Collection[float] = ()) -> Tick:
-        del mean_s
+    def tick(self, mean_s: Collection[float] = (), watched: Collection[int] = ()) -> Tick:
+        del mean_s, watched
         self.asked.append("tick")
         taken = took(0.0)
         self.kept.append(weakref.ref(taken.snapshot.columns["key"]))

@@ -48,6 +48,14 @@ def test_a_process_is_told_with_its_parent_and_control_group() -> None:
     assert "parent" not in told(detail_of(LOCAL, parent=None, parent_pid=None))["Process"]
 
 
+def test_a_helper_and_labels_are_told_where_there_are_some() -> None:
+    shown = told(detail_of(NATTED, helper="ftp", labels=["eth0-in", "100"]))["Connection"]
+    assert (shown["helper"], shown["labels"]) == ("ftp", "eth0-in, 100")
+    none: tuple[Any, ...] = ([], None)
+    for labels in none:
+        assert not {"helper", "labels"} & set(told(detail_of(NATTED, labels=labels))["Connection"])
+
+
 def test_a_device_without_a_name_is_called_by_its_address() -> None:
     detail = detail_of(NATTED)
     assert detail.ends is not None

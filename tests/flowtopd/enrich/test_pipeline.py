@@ -1,6 +1,7 @@
 """flowtopd.enrich.pipeline: what happens to flows that close. Enrichment of the living is tested end to end."""
 
 from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowtopd.enrich.attached import Attachments
 from flowtopd.enrich.directory import Directory
 from flowtopd.enrich.pipeline import Pipeline, _within
 from flowtopd.enrich.process.attribution import Answers
@@ -17,7 +19,7 @@ from flowtopd.enrich.process.ledger import Inbox, Ledger
 from flowtopd.enrich.services import Names
 from flowtopd.flows.addresses import AddressTable, Columns
 from flowtopd.flows.closed import ClosedFlows
-from flowtopd.flows.dimensions import Attribution, Device, Direction, Owner, Place, Where
+from flowtopd.flows.dimensions import Attached, Attribution, Device, Direction, Owner, Place, Where
 from flowtopd.flows.identity import flow_keys
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.flows.table import FlowTable
@@ -78,6 +80,15 @@ class Ended(Endings):
         return columns | {"key": flow_keys(columns)}
 
 
+class Rules(Attachments):
+    """Say of every flow that lives that it has a helper; of others what was said last."""
+
+    def of(self, snapshot: Snapshot, keys: Collection[int]) -> Mapping[int, Attached]:
+        living = {key for key in keys if key in snapshot.columns["key"].tolist()}
+        self._known = {key: Attached("ftp", ()) for key in keys if key in living or key in self._known}
+        return self._known
+
+
 class Scene:
     """A pipeline over ticks of a second."""
 
@@ -90,13 +101,15 @@ class Scene:
             Names({}),
             closed=ClosedFlows(keep_s),
             endings=Ended(self.ended),
+            attachments=Rules(),
         )
         self._table = FlowTable()
         self._now_s = 0.0
 
-    def tick(self, *flows: Flow) -> Snapshot:
+    def tick(self, *flows: Flow, watched: Collection[int] = ()) -> Snapshot:
         self._now_s += 1
-        taken = self.pipeline.enrich(self._table.apply(batch(*flows, at_s=self._now_s), moment(self._now_s)))
+        taken = self._table.apply(batch(*flows, at_s=self._now_s), moment(self._now_s))
+        taken = self.pipeline.enrich(taken, watched)
         assert taken.closed is not None
         assert set(taken.closed.columns) == set(taken.columns)
         return taken
@@ -151,6 +164,17 @@ def test_what_was_known_of_a_flow_stays_when_it_closes(scene: Scene) -> None:
     scene.tick(flow(1), flow(2))
     for _tick in range(2):
         assert known(scene.tick(flow(1))) == [(2, "curl", "1.1.1.2", Direction.OUTBOUND)]
+
+
+def test_what_is_attached_is_told_of_flows_at_which_somebody_looks_and_stays_when_they_close(scene: Scene) -> None:
+    one, two = flow_keys(batch(flow(1), flow(2)).columns).tolist()
+    helped = Attached("ftp", ())
+    assert scene.tick(flow(1), flow(2), watched=[two]).attached == {two: helped}
+    taken = scene.tick(flow(1), watched=[one, two])
+    assert taken.attached == {one: helped, two: helped}
+    assert taken.closed is not None
+    assert taken.closed.attached[two] == helped
+    assert scene.tick(flow(1)).attached == {}
 
 
 def test_of_a_flow_that_no_dump_has_had_is_known_what_can_be(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowtopd.flows.dimensions import Dimensions, Owner, Parent
+from flowtopd.flows.dimensions import Attached, Dimensions, Owner, Parent
 from flowtopd.flows.own import OVERFLOW_UID, own
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.execute import execute, rendered
@@ -129,6 +129,19 @@ def test_the_parent_of_a_process_is_told_only_where_it_is_the_same_users() -> No
     owners = (Owner(), *(Owner(20 + n, uid=1000, parent=each) for n, each in enumerate((mine, roots, None))))
     taken = joined(snapshot(*(Flow(ctid=n) for n in range(3))), Dimensions(owners=owners), owner=[1, 2, 3])
     assert [owner.parent for owner in own(taken, 1000).dimensions.owners[1:]] == [mine, None, None]
+
+
+def test_what_is_attached_to_flows_is_told_only_of_the_users_own() -> None:
+    taken = everything(4)
+    assert taken.closed is not None
+    keys = [*taken.columns["key"].tolist(), *taken.closed.columns["key"].tolist()]
+    attached = {key: Attached("ftp", (str(key),)) for key in keys}
+    taken = replace(taken, attached=attached, closed=replace(taken.closed, attached=attached))
+    for uid in UIDS:
+        mine = own(taken, uid)
+        assert mine.closed is not None
+        for part in (mine, mine.closed):
+            assert part.attached == {key: attached[key] for key in part.columns["key"].tolist()}
 
 
 def test_without_flows_there_is_an_empty_snapshot() -> None:

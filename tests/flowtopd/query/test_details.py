@@ -1,9 +1,11 @@
 """Everything about one flow, compared field by field with what was put in."""
 
+from dataclasses import replace
+
 import pytest
 
 from flowtopd.flows.addresses import AddressTable
-from flowtopd.flows.dimensions import Attribution, Device, Dimensions, Owner, Parent, Place, Where
+from flowtopd.flows.dimensions import Attached, Attribution, Device, Dimensions, Owner, Parent, Place, Where
 from flowtopd.flows.snapshot import Snapshot
 from flowtopd.query.details import EXPLANATIONS, addresses, details, ends
 from flowtopd.wire.codec import encode_daemon
@@ -41,7 +43,8 @@ def taken() -> Snapshot:
     )
     at = {"src_at": here, "reply_dst_at": here, "dst_at": there, "reply_src_at": there}
     ids: dict[str, list[int]] = {name: number.tolist() for name, number in at.items()}
-    return joined(plain, dimensions, owner=[1], attribution=[Attribution.EXACT], **ids)
+    made = joined(plain, dimensions, owner=[1], attribution=[Attribution.EXACT], **ids)
+    return replace(made, attached={int(made.columns["key"][0]): Attached("ftp", ("eth0-in", "100"))})
 
 
 LAPTOP = UNKNOWN | {
@@ -75,6 +78,8 @@ def test_a_detail_has_the_fields_of_a_row_and_those_that_are_too_long_for_one() 
         "first_seen": moment(10.0).wall_s,
         "own": False,
         "ctid": 77,
+        "helper": "ftp",
+        "labels": ["eth0-in", "100"],
     }
     assert (found["process"], found["dst_name"], found["dst"]) == ("browser", "one.example", "1.1.1.1")
 
@@ -114,6 +119,15 @@ def test_of_an_address_that_nobody_has_looked_at_only_the_address_is_known() -> 
 def test_of_a_process_that_nobody_has_found_nothing_is_told() -> None:
     found = details(snapshot(Flow()), 0, Query())
     assert {found[name] for name in ("command", "parent", "parent_pid", "cgroup", "started")} == {None}
+
+
+def test_what_is_attached_to_a_flow_is_unknown_until_the_kernel_was_asked() -> None:
+    asked = snapshot(Flow())
+    told = replace(asked, attached={int(asked.columns["key"][0]): Attached(None, ())})
+    assert [[details(each, 0, Query())[name] for name in ("helper", "labels")] for each in (asked, told)] == [
+        [None, None],
+        [None, []],
+    ]
 
 
 def test_every_attribution_is_explained() -> None:

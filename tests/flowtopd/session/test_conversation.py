@@ -230,6 +230,15 @@ def watching(conversation: Conversation, flow: str) -> Conversation:
 ID = flow_id(int(FIRST.snapshot.columns["key"][0]))
 
 
+def test_whose_details_are_open_is_known_by_key() -> None:
+    conversation = greeted()
+    assert conversation.watched is None
+    assert watching(conversation, ID).watched == int(FIRST.snapshot.columns["key"][0])
+    for other in ("", "nonsense"):
+        conversation.receive(FlowRequest(other))
+        assert conversation.watched is None
+
+
 def test_a_flow_that_was_asked_for_is_told_at_once_and_with_every_tick_that_is_shown() -> None:
     conversation = watching(greeted(), ID)
     assert details(heard(conversation, FIRST)) == [True]

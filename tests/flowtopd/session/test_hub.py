@@ -63,6 +63,20 @@ def test_the_means_that_anybody_wants_are_made_and_no_others() -> None:
     assert hub.mean_s == frozenset()
 
 
+def test_the_flows_at_which_viewers_look_are_known_as_long_as_they_do() -> None:
+    hub = Hub()
+    others = lambda: None  # noqa: E731 - a viewer is known by its function
+    for viewer in (nothing, others):
+        hub.join(viewer)
+    hub.want(nothing, 1.0, watched=7)
+    hub.want(others, 1.0, watched=8)
+    assert hub.watched == {7, 8}
+    hub.want(nothing, 1.0)
+    assert hub.watched == {8}
+    hub.leave(others)
+    assert hub.watched == frozenset()
+
+
 def test_the_history_goes_with_each_tick_and_ends_with_the_last_viewer() -> None:
     hub = Hub()
     for number in range(SAMPLES + 5):

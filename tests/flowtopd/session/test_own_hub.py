@@ -73,7 +73,7 @@ def test_viewers_count_for_all_and_the_user_is_told_of_the_own_ones_alone() -> N
     for each, wake in zip((own, own, other), wakes, strict=True):
         each.join(wake)
     assert (hub.viewers, own.viewers, other.viewers) == (3, 2, 1)
-    own.want(wakes[0], 0.5, 10.0)
-    assert (hub.interval_s, hub.mean_s) == (0.5, frozenset({10.0}))
+    own.want(wakes[0], 0.5, 10.0, 7)
+    assert (hub.interval_s, hub.mean_s, hub.watched) == (0.5, frozenset({10.0}), frozenset({7}))
     own.leave(wakes[0])
     assert (hub.viewers, own.viewers, hub.interval_s) == (2, 1, None)
