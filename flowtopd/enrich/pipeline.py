@@ -44,9 +44,8 @@ _POINTERS: Final = ("src_at", "dst_at", "reply_src_at", "reply_dst_at", "local_a
 _ROOM: Final = 16_384
 _AT_ONCE: Final = 16_384
 _PORTIONS: Final = 8
-"""Flows whose addresses are looked up at a time, at least, and in how many portions, at most: all of a first tick at once
-would take 290 bytes a flow more.
-"""
+"""Flows whose addresses are looked up at a time, at least, and in how many portions, at most: all of a first tick at
+once would take 290 bytes a flow more."""
 
 _RECORDS_A_FLOW: Final = 17
 """At most: four addresses, each with a name, a place and a device, and a process."""
