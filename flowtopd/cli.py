@@ -70,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     option("--socket", type=Path, metavar="PATH", help=f"where viewers connect (default {SOCKET_NAME} in DIR)")
     option("--activate", action="store_true", help="make the kernel track connections while the daemon runs")
-    option("--log-level", choices=list(LogLevel), help="least important message that is logged (default info)")
+    option(
+        "--log-level",
+        choices=[level.value for level in LogLevel],
+        help="least important message that is logged (default info)",
+    )
     option("--check-config", action="store_true", help="say what is wrong with the configuration, then exit")
     option("--restore", action="store_true", help="put back sysctls left by a killed daemon, then exit")
     option("--update", action="store_true", help="fetch new GeoIP databases, then exit")

@@ -37,7 +37,10 @@ def lines_of(run: subprocess.CompletedProcess[str]) -> list[str]:
     ("options", "said"),
     [
         (("--nonsense",), "unrecognized arguments: --nonsense"),
-        (("--log-level", "loud"), "argument --log-level: invalid choice: 'loud'"),
+        (
+            ("--log-level", "loud"),
+            "argument --log-level: invalid choice: 'loud' (choose from 'debug', 'info', 'warning', 'error')",
+        ),
         (("--viewer-fd", "x"), "argument --viewer-fd: invalid int value: 'x'"),
         (("--runtime",), "unrecognized arguments: --runtime"),
     ],
