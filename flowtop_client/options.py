@@ -52,16 +52,7 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
     parser = make_parser()
     given = parser.parse_args(argv)
     private = "--activate" if given.activate else "--standalone" if given.standalone else ""
-    if private and given.socket:
-        parser.error(f"{private} and --socket: a private daemon has no socket")
-    if private and given.update:
-        parser.error(f"--update and {private}: without a daemon it is `flowtopd --update`")
-    if given.replay and (private or given.socket or given.update):
-        parser.error("a recording is shown without a daemon: --socket, --standalone and --update have no meaning")
-    if given.speed and not given.replay:
-        parser.error("--speed is that of --replay FILE or --demo")
-    if given.record and given.form:
-        parser.error("--record writes a recording: `flowtop --replay FILE --json` and the others show it")
+    _check_source(parser, given, private)
     if not given.update and given.no_geoip and given.view in PLACE_VIEWS:
         parser.error(f"--no-geoip and --view {given.view}: nothing would be left")
     _check_output(parser, given)
@@ -123,6 +114,25 @@ def _state(given: argparse.Namespace, kept: Settings) -> ViewState:
     )
 
 
+def _check_source(parser: Parser, given: argparse.Namespace, private: str) -> None:
+    """Leave with a usage error where what is to be looked at, and what is to be done, do not go together."""
+    if private and given.socket:
+        parser.error(f"{private} and --socket: a private daemon has no socket")
+    if private and given.update:
+        parser.error(f"--update and {private}: without a daemon it is `flowtopd --update`")
+    if given.replay and (private or given.socket or given.update):
+        wrong = "--socket, --standalone, --activate and --update"
+        parser.error(f"a recording is shown without a daemon: {wrong} have no meaning")
+    if given.speed and not given.replay:
+        parser.error("--speed is that of --replay FILE or --demo")
+    if given.record and given.form:
+        parser.error("--record writes a recording: `flowtop --replay FILE --json` and the others show it")
+    if given.record and (wrong := "--exit-if" if given.exit_if else "--limit" if given.limit else ""):
+        parser.error(f"--record and {wrong}: it is for `flowtop --replay FILE`, which shows the recording")
+    if given.update and (given.record or given.form or given.once or given.exit_if):
+        parser.error("--update shows no flows: output and recordings have no meaning")
+
+
 def _check_output(parser: Parser, given: argparse.Namespace) -> None:
     """Leave with a usage error where options of the output do not go together."""
     if given.exit_if and given.form is Format.OPENMETRICS:
@@ -145,8 +155,9 @@ def _check_hosts(parser: Parser, given: argparse.Namespace) -> None:
     hosts: list[Host] = given.host
     if not hosts:
         return
-    if given.standalone or given.replay:
-        parser.error("--host shows the daemon of another host: --standalone, --replay and --demo have no meaning")
+    if given.standalone or given.activate or given.replay:
+        wrong = "--standalone, --activate, --replay and --demo"
+        parser.error(f"--host shows the daemon of another host: {wrong} have no meaning")
     if given.socket and not is_plain(given.socket):
         parser.error("--host and --socket: PATH is an absolute one at the host, of letters, digits and ./_+=,-")
     places = [(host.destination, host.port) for host in hosts]
@@ -154,8 +165,8 @@ def _check_hosts(parser: Parser, given: argparse.Namespace) -> None:
         if place in places[:number]:
             parser.error(f"--host {host.spec}: it is there twice")
     if len(hosts) > 1:
-        for wrong, what in ((given.record, "--record"), (given.update, "--update")):
-            if wrong:
+        for is_given, what in ((given.record, "--record"), (given.update, "--update")):
+            if is_given:
                 parser.error(f"{what} and several --host: it is for one host at a time")
         if given.form is Format.OPENMETRICS:
             parser.error("--format openmetrics and several --host: metrics are those of one host")
