@@ -75,6 +75,14 @@ def _speed(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no speed from {MIN_SPEED:g} to {MAX_SPEED:g}")
 
 
+def _mean(text: str) -> float:
+    with suppress(ValueError):
+        if (value := float(text)) in MEANS_S[1:]:
+            return value
+    *some, last = (f"{mean_s:g}" for mean_s in MEANS_S[1:])
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(some)} and {last} seconds")
+
+
 def _limit(text: str) -> int:
     with suppress(ValueError):
         if (value := int(text)) > 0:
@@ -163,7 +171,7 @@ def parser() -> Parser:
     how.add_argument("-b", "--bits", action="store_true", help="rates in bits/s instead of bytes/s")
     how.add_argument("--closed", action="store_true", help="also flows that have closed in the last minute")
     how.add_argument(
-        "--mean", type=float, choices=MEANS_S[1:], default=0.0, metavar="SECONDS", help="rates over 2, 10 or 40 seconds"
+        "--mean", type=_mean, choices=MEANS_S[1:], default=0.0, metavar="SECONDS", help="rates over 2, 10 or 40 seconds"
     )
     how.add_argument("-t", "--interval", type=_interval, metavar="SECONDS", help="from 0.1 to 3600 (default: 1)")
     how.add_argument(

@@ -83,6 +83,8 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
         (["-t", "fast"], "'fast' is no number"),
         (["-t", "nan"], "'nan' is no number"),
         (["-t", "inf"], "'inf' is no number"),
+        (["--mean", "3"], "--mean: '3' is none of 2, 10 and 40 seconds"),
+        (["--mean", "long"], "'long' is none of 2, 10 and 40 seconds"),
         (["--sort", "rte"], "--sort: 'rte' is no sort field: did you mean 'rate'?"),
         (["--sort", "Ω"], "some that are: rate, bytes"),
         (["--sort", "rate:up"], "'up' is no order: rate:asc or rate:desc"),
