@@ -206,9 +206,10 @@ def empty_reason(state: ViewState) -> tuple[str, ...]:
     if not state.protocols:
         return ("No protocol is chosen.", "T U D I S O switch them on.")
     if state.filter:
-        odd = misread(state.filter)
-        hint = "\\ takes it away, / changes it."
-        return (f"None of the {_chosen(state)} matches the filter.", *((clean(odd),) if odd else ()), hint)
+        # with a mistake in what is typed, this is still the filter from before it
+        odd = "" if state.line is not None and state.line.mistake is not None else misread(state.filter)
+        hint = "" if state.line is not None else "\\ takes it away, / changes it."
+        return (f"None of the {_chosen(state)} matches the filter.", *filter(None, (clean(odd), hint)))
     if state.path:
         return (f"There is nothing of {clean(state.path[-1].name)} any more.", "Esc goes back.")
     if not state.loopback and state.protocols == ALL_PROTOCOLS and not state.active and len(state.families) > 1:

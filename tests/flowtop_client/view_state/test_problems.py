@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from flowtop_client.view_state.filtering import line_opened, typed
 from flowtop_client.view_state.moves import complained, connected, heard, lost, received
 from flowtop_client.view_state.place import Crumb
 from flowtop_client.view_state.problems import RESET_SHOWN_S, empty_reason, how_to_update, notes, problems
@@ -132,6 +133,16 @@ def test_a_filter_that_matches_nothing_says_what_it_chose_from_and_how_to_get_ri
     )
     everything = replace(state, protocols=ALL_PROTOCOLS, active=False)
     assert empty_reason(everything)[0] == "None of the flows matches the filter."
+
+
+def test_while_a_filter_is_typed_no_key_is_named_that_would_be_typed_and_no_word_that_is_not_done() -> None:
+    typing = replace(seen(state=typed(line_opened(ViewState(heard=NOW)), "nam")), total=0)
+    what, odd = empty_reason(typing)
+    assert (what, odd) == (
+        "None of the TCP flows matches the filter.",
+        "'nam' is searched for as a text: did you mean 'name'?",
+    )
+    assert empty_reason(typed(typing, "e ~ (")) == (what,)
 
 
 def test_a_group_that_is_gone_says_the_way_back() -> None:
