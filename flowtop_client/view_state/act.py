@@ -19,7 +19,7 @@ class Deed(StrEnum):
 
 
 QUESTIONS: Final = {
-    Deed.DELETE: "Delete the kernel's entry of this flow? It goes on itself.",
+    Deed.DELETE: "Delete the kernel's entry of this flow? The flow goes on.",
     Deed.KILL: "Close the TCP connection of this flow? It is over then.",
 }
 """What will happen, in a line of at most 60 cells, the least width of a screen."""

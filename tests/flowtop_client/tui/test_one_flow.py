@@ -153,7 +153,7 @@ def test_x_deletes_only_after_y_and_the_answer_is_shown(make_daemon: MakeDaemon,
     terminal.wait_for("x end  X delete")
     for no in ("n", "N", "Esc"):
         terminal.send("x")
-        terminal.wait_for("Delete the kernel's entry of this flow? It goes on itself.")
+        terminal.wait_for("Delete the kernel's entry of this flow? The flow goes on.")
         terminal.wait_for("  tcp 192.168.1.11:40001 > 1.1.1.1:443")
         terminal.send("q", no)  # q is no answer
         terminal.wait_for("1-2 of 2")

@@ -13,7 +13,7 @@ def texts(about: str, width: int, height: int) -> list[str]:
 
 def test_a_question_says_what_happens_to_whom_and_how_to_answer() -> None:
     what, whom, how = texts("tcp 10.0.0.1:40001 > 192.0.2.2:443", 80, 3)[:3]
-    assert what == "Delete the kernel's entry of this flow? It goes on itself."
+    assert what == "Delete the kernel's entry of this flow? The flow goes on."
     assert whom == "  tcp 10.0.0.1:40001 > 192.0.2.2:443"
     assert how == "y yes  n no"
 
