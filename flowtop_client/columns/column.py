@@ -38,6 +38,8 @@ class Cut(StrEnum):
     END = "end"
     MIDDLE = "middle"
     """Addresses and host names, which differ at both ends."""
+    BAR = "bar"
+    """A number and a bar behind it: a part of a bar is a wrong one, so that it goes as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,14 @@ def scroll_limit(columns: Sequence[Column], contents: Sequence[int], width: int,
 
 
 def cut(text: str, width: int, how: Cut, measure: Callable[[str], int]) -> str:
-    """`text` in at most `width` cells, with `…` where something is missing."""
+    """`text` in at most `width` cells, with `…` where something is missing that cannot be done without."""
     if measure(text) <= width:
         return text
+    if how is Cut.BAR:
+        bar = text.lstrip().partition(" ")[2]
+        number = text.removesuffix(bar).rstrip()
+        if measure(number) <= width:
+            return number
     if width < 2:
         return "…"[:width]
     tail = (width - 1) // 2 if how is Cut.MIDDLE else 0

@@ -115,7 +115,7 @@ def share(units: Units, values: Row) -> str:
         return UNKNOWN
     ratio = min(1.0, part / units.whole)
     said = f"{'<1' if 0 < ratio < 0.005 else f'{ratio * 100:.0f}'}%"
-    return f"{said:>4} {_bar(ratio)}".rstrip() if units.bars else said
+    return f"{said:>4} {_bar(ratio):<{_BAR}}" if units.bars else said  # all as wide, so that all have a bar or none
 
 
 def _bar(ratio: float) -> str:
@@ -228,7 +228,7 @@ _SUMS: Final = (
 def _share(sort: str) -> Column:
     of_bytes = sort in BYTES_SORTS
     title, fields = ("%BYTES", _BYTES) if of_bytes else ("%RATE", _RATE)
-    return Column("share", title, fields, "", share, 7, 11, 70)
+    return Column("share", title, fields, "", share, 6, 11, 70, cut=Cut.BAR)
 
 
 def group_columns(
