@@ -166,9 +166,13 @@ def _details(state: ViewState, page: DetailsPage, width: int, height: int, now: 
     return [*header, *shown, *_below(state, width, footer_height(height, state))][-max(height, 1) :]
 
 
+def _paused(state: ViewState) -> Line:
+    return [("class:problem", "PAUSED")] if state.paused else []
+
+
 def _details_footer(state: ViewState, page: DetailsPage, width: int) -> Line:
     where = f"{page.line + 1}-{min(page.line + page.page, page.length)} of {page.length}"
-    left = joined([[("class:value", where)], [("class:problem", "PAUSED")] if state.paused else []])
+    left = joined([[("class:value", where)], _paused(state)])
     acts = _ACT_HINT if Right.ACT in state.may and not page.gone else ""
     hints = (f"{acts}c copy  Esc back  ? help  q quit", f"{acts}c copy  Esc back", "Esc back")
     hint = next((hint for hint in hints if line_width(left) + len(hint) < width), hints[-1])
@@ -274,10 +278,12 @@ def _below(state: ViewState, width: int, height: int) -> list[Line]:
 
 def _last(state: ViewState, width: int) -> Line:
     if state.notice is not None:
-        return notice_line(state.notice.text, width, good=state.notice.good)
-    if state.act is not None:
-        return notice_line(f"{state.act.deed}: {state.act.flow}: waiting for the daemon", width, good=True)
-    return _footer(state, width) if state.details is None else _details_footer(state, state.details, width)
+        said = notice_line(state.notice.text, width, good=state.notice.good)
+    elif state.act is not None:
+        said = notice_line(f"{state.act.deed}: {state.act.flow}: waiting for the daemon", width, good=True)
+    else:
+        return _footer(state, width) if state.details is None else _details_footer(state, state.details, width)
+    return clipped(joined([_paused(state), said]), width)
 
 
 def _under(line: FilterLine, width: int) -> Line:
@@ -321,7 +327,7 @@ def _footer(state: ViewState, width: int) -> Line:
     filtered = cut(clean(_PROMPT + state.filter), max(12, width // _LONGEST_FILTER), Cut.END, cell_width)
     left = [
         [("class:value", _place(state))],
-        [("class:problem", "PAUSED")] if state.paused else [],
+        _paused(state),
         [("class:problem", filtered)] if state.filter else [],
         [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
         [("class:on", " ".join(toggles))],

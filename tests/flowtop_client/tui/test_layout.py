@@ -227,6 +227,7 @@ def test_a_pause_is_seen_however_much_else_is_on() -> None:
         paused=True, active=True, loopback=True, source=True, bits=True, protocols=ALL_PROTOCOLS - {ProtocolGroup.TCP}
     )
     assert "PAUSED" in drawn(state, 60, 24)[-1]
+    assert drawn(noticed(state, "recorded"), 60, 24)[-1] == "PAUSED  recorded"
 
 
 def test_an_empty_table_is_explained_in_whole_words_on_any_screen() -> None:
