@@ -7,7 +7,7 @@
     total                                                              60.3M  95.7M  in the grouped views
     -            - tcp    ESTABLISHED 1h4m  192.0.2.7         443 -    1.23M  45.6k  rows, one of them selected
     …
-    1-18 of 870  /port 443  sort rate ▼  TCP UDP  active         / filter  ? help    footer
+    1-18 of 870  /port 443  sort rate ▼  TCP UDP, active only    / filter  ? help    footer
 
 The details of a flow take the room between the first line and the footer. A recording that is shown, and one that is
 written, are told behind the way here. A question has three lines in place of the footer, a notice has its line.
@@ -307,7 +307,7 @@ def _place(state: ViewState) -> str:
 
 def _footer(state: ViewState, width: int) -> Line:
     on = [group.value for group in ProtocolGroup if group in state.protocols]
-    toggles = ["all protocols"] if state.protocols == ALL_PROTOCOLS else on or ["no protocol"]
+    toggles = ["all protocols" if state.protocols == ALL_PROTOCOLS else " ".join(on) or "no protocol"]
     if len(state.families) == 1:
         toggles.append("IPv4" if state.families[0] is Family.IPV4 else "IPv6")
     flags = (
@@ -330,7 +330,7 @@ def _footer(state: ViewState, width: int) -> Line:
         _paused(state),
         [("class:problem", filtered)] if state.filter else [],
         [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
-        [("class:on", " ".join(toggles))],
+        [("class:on", ", ".join(toggles))],
     ]
     line = joined(left)
     may = state.view is View.FLOWS and Right.ACT in state.may

@@ -230,6 +230,13 @@ def test_a_pause_is_seen_however_much_else_is_on() -> None:
     assert drawn(noticed(state, "recorded"), 60, 24)[-1] == "PAUSED  recorded"
 
 
+def test_the_footer_tells_what_is_switched_on_from_each_other() -> None:
+    state = busy(follow=True, source=True, bits=True, protocols=ALL_PROTOCOLS)
+    assert "all protocols, following, source, bits/s" in drawn(state, 120, 24)[-1]
+    state = busy(active=True, families=(Family.IPV6,), protocols=frozenset({ProtocolGroup.TCP, ProtocolGroup.UDP}))
+    assert "  TCP UDP, IPv6, active only " in drawn(state, 120, 24)[-1]
+
+
 def test_an_empty_table_is_explained_in_whole_words_on_any_screen() -> None:
     state = replace(with_rows(0), protocols=ALL_PROTOCOLS - {ProtocolGroup.TCP}, active=True)
     state = received(state, answer(state, [flow(number) for number in range(1, 100)]))
@@ -247,7 +254,7 @@ def test_what_is_switched_off_for_this_viewer_is_said() -> None:
     assert "no names" not in drawn(busy(), 100, 24)[-1]
     assert drawn(busy(names=False), 100, 24)[-1].startswith("…") is False
     assert "no names" in drawn(busy(names=False), 100, 24)[-1]
-    assert "no names no GeoIP" in drawn(busy(names=False, geoip=False), 100, 24)[-1]
+    assert "no names, no GeoIP" in drawn(busy(names=False, geoip=False), 100, 24)[-1]
 
 
 FROM_OUTSIDE = (

@@ -52,11 +52,11 @@ def test_the_file_says_how_the_viewer_begins_and_options_win(make_daemon: MakeDa
     )
     daemon = make_daemon(made_up(100))
     terminal = view(daemon)
-    terminal.wait_for("sort flows ▼  all protocols bits/s")
+    terminal.wait_for("sort flows ▼  all protocols, bits/s")
     terminal.send("1")
     terminal.wait_for("sort bytes ▼")
     other = view(daemon, "-T", "--view", "hosts", "--sort", "name")
-    other.wait_for("sort name ▲  TCP bits/s")
+    other.wait_for("sort name ▲  TCP, bits/s")
 
 
 def test_output_for_scripts_is_the_same_for_everybody(make_daemon: MakeDaemon, config: Path) -> None:
