@@ -207,7 +207,7 @@ class Recording:
             head = self._bytes(offset, _HEAD.size)
             length, _, kind, at_ms = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0, 0, 0)
             if len(head) < _HEAD.size or offset + _HEAD.size + length > size:
-                why = "it is cut there"
+                why = "the file ends too early"
             elif (
                 not 0 < length <= MAX_FRAME
                 or kind not in {FrameKind.KEY, FrameKind.DELTA}
@@ -244,7 +244,7 @@ class Recording:
         """Return what a frame holds, checked as far as that can be told without knowing what it means."""
         head = self._bytes(offset, _HEAD.size)
         if len(head) < _HEAD.size:
-            raise RecordingError("it is cut there")
+            raise RecordingError("the file ends too early")
         length, checksum, kind, at_ms = _HEAD.unpack(head)
         if length > MAX_FRAME or kind not in set(FrameKind):
             raise RecordingError("what is there is no frame")

@@ -111,7 +111,9 @@ def test_a_cut_recording_plays_to_the_break_and_says_so(tmp_path: Path) -> None:
     done = replayed(path, "--json")
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 1
-    assert re.fullmatch(r"flowtop: the recording is broken at byte \d+, after 0.0 s: it is cut there\n", done.stderr)
+    assert re.fullmatch(
+        r"flowtop: the recording is broken at byte \d+, after 0.0 s: the file ends too early\n", done.stderr
+    )
 
 
 def test_the_demo_shows_devices_names_and_processes() -> None:

@@ -85,13 +85,13 @@ def test_a_recording_without_flows_is_one() -> None:
         (b"flowto", "no recording"),
         (b"PNG" * 20, "no recording"),
         (MAGIC[:-1] + b"\x02" + DATA[8:], "format 2"),
-        (MAGIC, "cut"),
+        (MAGIC, "^the file ends too early$"),
         (MAGIC + frame("H", 0, b"xyz"), "cannot be unpacked"),
         (MAGIC + frame("H", 0, zlib.compress(msgpack.packb({}))), "where it was made"),
         (MAGIC + frame("K", 0, zlib.compress(msgpack.packb({}))), "what it is about"),
         (written([]), "nothing in it"),
         (written([]) + frame("D", 0, b"x"), "whole sample"),
-        (written([]) + b"x", "byte 81, after 0.0 s: it is cut"),
+        (written([]) + b"x", "byte 81, after 0.0 s: the file ends too early"),
     ],
     ids=range(11),
 )
@@ -107,7 +107,8 @@ def test_a_recording_that_is_cut_plays_to_the_break_and_says_where(back: int) ->
     last = [number for number, (offset, _) in enumerate(whole[1:]) if offset < end][-1]
     cut = opened(DATA[:end])
     assert len(cut) == last
-    assert cut.trouble == f"the recording is broken at byte {whole[last + 1][0]}, after {last - 1}.0 s: it is cut there"
+    place = f"byte {whole[last + 1][0]}, after {last - 1}.0 s"
+    assert cut.trouble == f"the recording is broken at {place}: the file ends too early"
     assert by_id(cut.sample(last - 1)[1]) == by_id(HISTORY[last - 1])
 
 
