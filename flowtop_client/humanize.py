@@ -55,6 +55,13 @@ def rate_with_unit(bytes_per_s: float | None, *, bits: bool) -> str:
     return f"{number} {text[len(number) :]}{'bit/s' if bits else 'B/s'}"
 
 
+def size(value: float) -> str:
+    """So many bytes, with their unit: `0 B`, `12.3 kB`."""
+    text = amount(value)
+    number = text.rstrip("kMGTPE")
+    return f"{number} {text[len(number) :]}B"
+
+
 def duration(seconds: float | None) -> str:
     """An age: `0s`, `59s`, `2m`, `1h4m`, `17h`, `5d`. A clock that was set back makes no negative age."""
     if seconds is None:

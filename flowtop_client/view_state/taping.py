@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flowtop_client.humanize import amount, count
+from flowtop_client.humanize import count, size
 from flowtop_client.view_state.act import Notice, Tape
 from flowtop_client.view_state.state import ViewState, changed
 
@@ -23,5 +23,5 @@ def over(state: ViewState, samples: int, size_bytes: int, why: str) -> ViewState
     """It is at its end; `why` is empty where that was meant."""
     if state.tape is None:
         return state
-    said = f"recorded {count(samples)} snapshots, {amount(size_bytes)}B: {state.tape.name}"
+    said = f"recorded {count(samples)} snapshots, {size(size_bytes)}: {state.tape.name}"
     return changed(state, tape=None, notice=Notice(why or said, good=not why))

@@ -1,6 +1,6 @@
 import pytest
 
-from flowtop_client.humanize import amount, clean, count, duration, endpoint, rate, rate_with_unit, seconds
+from flowtop_client.humanize import amount, clean, count, duration, endpoint, rate, rate_with_unit, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,8 @@ def test_a_port_is_told_from_an_address_with_colons_by_brackets() -> None:
     assert endpoint("2001:db8::1", None) == "2001:db8::1"
     assert endpoint(None, 443) == "-"
     assert endpoint("a\x1b", 1) == "a?:1"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (2_000_000, "2.00 MB")])
+def test_a_size_has_its_unit_behind_a_blank(value: int, text: str) -> None:
+    assert size(value) == text

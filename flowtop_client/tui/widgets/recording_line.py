@@ -1,9 +1,9 @@
 """Recordings in a part of a line: the one that is shown, and the one that is being written.
 
-replay 0:34 of 0:58 1 x   REC flowtop-20260101-120000.flowtop 12.3kB
+replay 0:34 of 0:58 1 x   REC flowtop-20260101-120000.flowtop 12.3 kB
 """
 
-from flowtop_client.humanize import amount, clean
+from flowtop_client.humanize import clean, size
 from flowtop_client.tui.widgets.line import Line
 from flowtop_client.view_state.act import Tape
 from flowtopd.wire.messages import Replay
@@ -26,5 +26,5 @@ def _clock(seconds_in: float) -> str:
 
 def tape_line(tape: Tape) -> Line:
     """The recording that is being written, and how large it is by now."""
-    said = clean(f"{tape.name}: {tape.trouble}" if tape.trouble else f"{tape.name} {amount(tape.size_bytes)}B")
+    said = clean(f"{tape.name}: {tape.trouble}" if tape.trouble else f"{tape.name} {size(tape.size_bytes)}")
     return [("class:gone", "REC"), ("class:problem" if tape.trouble else "class:value", f" {said}")]

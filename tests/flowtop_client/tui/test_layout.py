@@ -346,7 +346,7 @@ def test_recordings_are_told_on_the_second_line_before_what_is_wrong() -> None:
     assert state.snapshot is not None
     replay = Replay(7.0, 58.0, 2.0, paused=False, ended=False)
     state = replace(state, snapshot=replace(state.snapshot, replay=replay))
-    told = "replay 0:07 of 0:58 2 x   REC x.flowtop 12.3kB   "
+    told = "replay 0:07 of 0:58 2 x   REC x.flowtop 12.3 kB   "
     assert drawn(state, 120, 24)[1].startswith(f"{told}every 1 s")
     assert drawn(lost(state, "gone"), 120, 24)[1].startswith(f"{told}daemon gone")
 

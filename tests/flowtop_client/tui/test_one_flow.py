@@ -286,7 +286,7 @@ def test_big_r_writes_a_recording_of_what_is_seen(daemon: Daemon, namespace: Nam
             terminal.send_keys("4")  # the flows are recorded, whatever is looked at
             terminal.wait_for("HOST")
             terminal.send_keys("R")
-            terminal.wait_for(re.compile(r"REC flowtop-\d+-\d+\.flowtop [\d.]+k?B"))
+            terminal.wait_for(re.compile(r"REC flowtop-\d+-\d+\.flowtop [\d.]+ k?B"))
             terminal.wait_for(lambda _screen: samples(directory) > 1)
             terminal.send_keys("R")
             terminal.wait_for(re.compile(r"recorded [1-9]\d* snapshots"))

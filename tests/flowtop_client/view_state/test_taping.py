@@ -12,7 +12,7 @@ def test_a_recording_is_told_from_its_begin_to_its_end() -> None:
     state = over(state, 3, 2000, "")
     assert state.tape is None
     assert state.notice is not None
-    assert (state.notice.text, state.notice.good) == ("recorded 3 snapshots, 2.00kB: x.flowtop", True)
+    assert (state.notice.text, state.notice.good) == ("recorded 3 snapshots, 2.00 kB: x.flowtop", True)
 
 
 def test_what_ended_it_is_said() -> None:

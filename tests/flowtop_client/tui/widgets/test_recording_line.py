@@ -19,5 +19,5 @@ def test_a_recording_that_is_shown_says_where_it_is_and_whether_it_goes_on() -> 
 
 
 def test_a_recording_that_is_written_says_its_file_and_its_size_or_what_is_wrong() -> None:
-    assert text(tape_line(Tape("x.flowtop", 12_345))) == "REC x.flowtop 12.3kB"
+    assert text(tape_line(Tape("x.flowtop", 12_345))) == "REC x.flowtop 12.3 kB"
     assert text(tape_line(Tape("x.flowtop", 1, "gone\x1b"))) == "REC x.flowtop: gone?"
