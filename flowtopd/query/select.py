@@ -1,6 +1,6 @@
-"""Which flows a query means: protocol, family, active only; loopback, and the daemon's own lookups with it.
+"""Which flows a query means, before its filter: protocol, family, active; and loopback, with the daemon's own lookups.
 
-A filter will be one more mask here.
+The filter is a mask on these rows (`results`).
 """
 
 import socket
@@ -19,7 +19,7 @@ Rows = NDArray[np.intp]
 
 
 def select(snapshot: Snapshot, query: Query) -> Rows:
-    """Return the rows that the query means, in the order of the table."""
+    """Return the rows that the query means, but for its filter, in the order of the table."""
     columns = snapshot.columns
     mask = np.ones(snapshot.size, np.bool_)
     if query.protocols is not None:
