@@ -70,6 +70,7 @@ _MOST_NEWS: Final = 200
 
 _MOST_ENDS: Final = 16
 """Answers to `delete` and `kill` that wait for it."""
+
 MOST_SECONDS: Final = 1_000_000_000
 """Farthest that one seek may go."""
 
@@ -157,15 +158,15 @@ class Conversation:
         else:
             self._ask(message)
 
-    def hear(self, progress: Progress | Done | Error) -> None:
+    def hear(self, told: Progress | Done | Error) -> None:
         """Pass on how the update goes that this viewer has asked for, or what became of its `delete` or `kill`."""
-        if not isinstance(progress, Progress):
-            self._ends.append(progress)
-        elif progress.text or progress.ended is not None:
-            self._news.append(progress)
+        if not isinstance(told, Progress):
+            self._ends.append(told)
+        elif told.text or told.ended is not None:
+            self._news.append(told)
             self._amount = None
         else:
-            self._amount = progress
+            self._amount = told
 
     def _greet(self, hello: Hello) -> None:
         if self._greeted:

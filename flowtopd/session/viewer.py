@@ -56,8 +56,8 @@ async def serve_viewer(
     writer.transport.set_write_buffer_limits(high=WRITE_BUFFER)
     wake = asyncio.Event()
 
-    def hear(progress: Progress | Done | Error) -> None:
-        conversation.hear(progress)
+    def hear(told: Progress | Done | Error) -> None:
+        conversation.hear(told)
         wake.set()
 
     def received() -> None:
