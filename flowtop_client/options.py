@@ -58,6 +58,8 @@ def parse(argv: Sequence[str] | None, *, terminal: bool, settings: Callable[[], 
     _check_output(parser, given)
     _check_hosts(parser, given)
     form = given.form or (Format.TEXT if given.once or given.exit_if or not terminal else None)
+    if given.limit and form is None:
+        parser.error("--limit is for output, as with --once or --json: the screen has all rows")
     # output for scripts is the same for everybody
     kept = settings() if form is None and not (given.record or given.update) else Read()
     try:
@@ -129,7 +131,7 @@ def _check_source(parser: Parser, given: argparse.Namespace, private: str) -> No
         parser.error("--record writes a recording: `flowtop --replay FILE --json` and the others show it")
     if given.record and (wrong := "--exit-if" if given.exit_if else "--limit" if given.limit else ""):
         parser.error(f"--record and {wrong}: it is for `flowtop --replay FILE`, which shows the recording")
-    if given.update and (given.record or given.form or given.once or given.exit_if):
+    if given.update and (given.record or given.form or given.once or given.exit_if or given.limit):
         parser.error("--update shows no flows: output and recordings have no meaning")
 
 

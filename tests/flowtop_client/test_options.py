@@ -71,6 +71,14 @@ def test_without_a_terminal_text_is_the_default(argv: tuple[str, ...], terminal:
     assert parse(argv, terminal=terminal).form is form
 
 
+def test_a_limit_is_for_output_and_the_screen_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["--limit", "3"], terminal=False).limit == 3
+    assert parse(["--limit", "3", "--once"], terminal=True).limit == 3
+    with pytest.raises(SystemExit):
+        parse(["--limit", "3"], terminal=True)
+    assert "--limit is for output, as with --once or --json" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
