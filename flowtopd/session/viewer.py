@@ -4,6 +4,7 @@
     updating  Updates, when the viewer has asked ─▶ Conversation.hear, wake the writer
     acting    Acts, the same
     writing   wait to be woken ─▶ one's turn: Conversation.answers with the newest tick ─▶ write, drain ─▶ again
+    both      tell the hub what the viewer wants now: an answer may end that too (a slow filter, a flow that is gone)
 
 A viewer that does not read stops its own writer in `drain`, and is answered with the newest tick when it reads again.
 A viewer that breaks the protocol gets one `error` and is closed. One that talks too fast is read more slowly: it waits,
@@ -60,6 +61,9 @@ async def serve_viewer(
         conversation.hear(told)
         wake.set()
 
+    def want() -> None:
+        hub.want(wake.set, conversation.interval_s, conversation.mean_s, conversation.watched)
+
     def received() -> None:
         if conversation.wants_update:
             conversation.wants_update = False
@@ -68,12 +72,12 @@ async def serve_viewer(
             act, conversation.wants_act = conversation.wants_act, None
             shown = conversation.shown(hub.latest)
             ask_act(act, None if shown is None else shown.tick.snapshot, hear)
-        hub.want(wake.set, conversation.interval_s, conversation.mean_s, conversation.watched)
+        want()
         wake.set()
 
     try:
         async with asyncio.TaskGroup() as both:
-            writing = both.create_task(_write(writer, hub, conversation, wake, turns))
+            writing = both.create_task(_write(writer, hub, conversation, wake, turns, answered=want))
             await _read(reader, hub, conversation, wake.set, received)
             writing.cancel()
     except* RemoteProtocolError as group:
@@ -116,9 +120,15 @@ async def _read(
 
 
 async def _write(
-    writer: asyncio.StreamWriter, hub: Hub | OwnHub, conversation: Conversation, wake: asyncio.Event, turns: Turns
+    writer: asyncio.StreamWriter,
+    hub: Hub | OwnHub,
+    conversation: Conversation,
+    wake: asyncio.Event,
+    turns: Turns,
+    *,
+    answered: Callable[[], None],
 ) -> None:
-    """Answer whenever something is due, as fast as the viewer reads."""
+    """Answer whenever something is due, as fast as the viewer reads; call `answered` after each time."""
     while True:
         answers = None  # nothing is held of a tick while there is nothing to say
         await wake.wait()
@@ -129,6 +139,8 @@ async def _write(
                     wake.clear()
                     answers = conversation.answers(hub.latest, hub.pace_s, hub.viewers)
                 frames, more = _part(answers)
+            if not more:
+                answered()
             writer.write(frames)
             await writer.drain()
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from flowtopd.query import predicate
+from flowtopd.query.rows import flow_id
 from flowtopd.session import viewer
 from flowtopd.session.hub import Hub
 from flowtopd.session.pacing import BURST, RATE
@@ -20,7 +22,18 @@ from flowtopd.session.updates import Tell, Updates
 from flowtopd.wire.codec import decode_daemon, encode_viewer
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.framing import MAX_DAEMON_FRAME, MAX_VIEWER_FRAME, FrameReader
-from flowtopd.wire.messages import PROTOCOL_VERSION, DaemonMessage, Error, Hello, Query, Snapshot, Welcome
+from flowtopd.wire.messages import (
+    PROTOCOL_VERSION,
+    DaemonMessage,
+    Detail,
+    Error,
+    FlowRequest,
+    Hello,
+    Query,
+    Snapshot,
+    ViewerMessage,
+    Welcome,
+)
 from tests.flowtopd.batches import Flow, tick
 from tests.flowtopd.session.acting import no_acts
 
@@ -35,7 +48,7 @@ class Peer:
         self._frames = FrameReader(MAX_DAEMON_FRAME)
         self._heard: list[DaemonMessage] = []
 
-    def say(self, *messages: Hello | Query) -> None:
+    def say(self, *messages: ViewerMessage) -> None:
         for message in messages:
             self.writer.write(encode_viewer(message))
 
@@ -127,6 +140,40 @@ def test_a_viewer_gets_a_snapshot_a_tick(tmp_path: Path) -> None:
         message = await peer.hear()
         assert isinstance(message, Snapshot)
         assert (message.tag, len(message.rows), message.status.viewers) == (1, 1, 1)
+
+    played(tmp_path, play)
+
+
+def test_a_filter_that_takes_too_long_wants_no_more_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predicate, "MOST_STEPS", 0)
+
+    async def play(made: Scene) -> None:
+        peer = await made.peer()
+        await peer.greet()
+        peer.say(Query(interval=0.1, filter="state ~ ."))
+        await made.until(lambda: made.hub.interval_s == 0.1)
+        made.hub.publish(tick(Flow()), 0.1)
+        assert getattr(await peer.hear(), "code", None) is ErrorCode.FILTER
+        assert made.hub.interval_s is None
+        peer.say(Query(interval=0.2))
+        await made.until(lambda: made.hub.interval_s == 0.2)
+
+    played(tmp_path, play)
+
+
+def test_details_of_a_flow_that_is_gone_are_watched_no_longer(tmp_path: Path) -> None:
+    async def play(made: Scene) -> None:
+        peer = await made.peer()
+        await peer.greet()
+        seen = tick(Flow())
+        peer.say(Query(interval=0.1), FlowRequest(flow_id(int(seen.snapshot.columns["key"][0]))))
+        await made.until(lambda: len(made.hub.watched) == 1)
+        made.hub.publish(tick(Flow(ctid=2)), 0.1)
+        detail = await peer.hear()
+        assert isinstance(detail, Detail)
+        assert detail.flow is None
+        assert isinstance(await peer.hear(), Snapshot)
+        assert not made.hub.watched
 
     played(tmp_path, play)
 
