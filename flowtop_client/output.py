@@ -1,7 +1,6 @@
 """The mode without a screen: snapshots on stdout in a format, and on stderr what is to be known about them."""
 
 import asyncio
-import io
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,12 +19,12 @@ from flowtop_client.view_state.versions import older_side
 from flowtop_client.writers import query_of, writer_for
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.messages import Query, Snapshot, View
+from flowtopd.wire.plain import write_plainly
 
 
 async def write(options: Options, form: Format, targets: Targets) -> int:
     """Write what comes; gives the exit status. Raises Unavailable and OSError."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # `→` and names in a locale that cannot write them
+    write_plainly(sys.stdout)  # `→` and names in a locale that cannot write them
     try:
         if form is Format.OPENMETRICS:
             await _metrics(options, targets[0][1])

@@ -4,7 +4,6 @@ A bar on a terminal, plain lines without one; what went wrong goes to stderr. Te
 update goes on when this program is ended.
 """
 
-import io
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TextIO
@@ -13,6 +12,7 @@ from flowtop_client.connection.link import Connection, Down, NoDaemon, Target, U
 from flowtop_client.humanize import clean
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.messages import Error, Progress, Update
+from flowtopd.wire.plain import write_plainly
 
 
 async def run(target: Target, out: TextIO, err: TextIO) -> bool:
@@ -20,8 +20,7 @@ async def run(target: Target, out: TextIO, err: TextIO) -> bool:
 
     Raises Unavailable when there is no daemon, it refuses or is lost, OSError when nobody reads.
     """
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="replace")  # `█` in a locale that cannot write it
+    write_plainly(out)  # `█` in a locale that cannot write it
     display = Display()
     connection = Connection(target, Update())
     try:

@@ -31,6 +31,7 @@ from flowtopd.system.systemd import HandedOverError
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.messages import MAX_SPEED, MIN_SPEED, Progress
+from flowtopd.wire.plain import write_plainly
 from flowtopd.wire.recording_file import open_recording
 from flowtopd.wire.version import VERSION
 
@@ -150,6 +151,7 @@ def _restore(runtime_dir: Path) -> int:
 
 
 def _update(config: Config) -> int:
+    write_plainly(sys.stdout)  # `█` in a locale that cannot write it
     display = Display()
 
     def tell(progress: Progress) -> None:

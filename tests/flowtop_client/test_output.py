@@ -44,15 +44,18 @@ def test_a_query_that_the_daemon_refuses_is_a_mistake_of_the_user_and_anything_e
     assert not captured.out
 
 
-def test_a_locale_without_arrows_gets_question_marks(make_daemon: MakeDaemon) -> None:
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_locale_without_arrows_gets_those_of_ascii_as_the_screen_does(make_daemon: MakeDaemon, encoding: str) -> None:
     daemon = make_daemon([flow(1, dst_name="例え.example.jp")])
     done = subprocess.run(
         [*FLOWTOP, "--once", "--text", "--socket", daemon.path],
-        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        env=os.environ | {"PYTHONIOENCODING": encoding},
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert b"?BYTES" in done.stdout
+    titles = done.stdout.splitlines()[0].split()
+    assert {b">BYTES", b"<BYTES", b">RATE", b"<RATE"} <= set(titles)
+    assert b"?BYTES" not in titles
     assert b" ??.example.jp " in done.stdout
 
 

@@ -6,25 +6,12 @@ from prompt_toolkit.utils import get_cwidth
 
 from flowtop_client.columns.column import Cut
 from flowtop_client.columns.fit import cut
+from flowtopd.wire.plain import PLAIN
 
 Line = list[tuple[str, str]]
 """Fragments: a style and a text."""
 
 EMPTY: Final[Line] = []
-
-_PLAIN: Final = {
-    **dict.fromkeys("→\u203a▶", ">"),
-    **dict.fromkeys("←◀", "<"),
-    **dict.fromkeys("█▉▊▋▌", "#"),
-    **dict.fromkeys("▍▎▏", " "),
-    "…": "~",
-    "▼": "v",
-    "▲": "^",
-    "─": "-",
-    "│": "|",
-    "└": "`",
-}
-"""What stands for the characters that the screen is drawn with."""
 
 
 def cell_width(text: str) -> int:
@@ -60,7 +47,7 @@ def in_ascii(line: Line) -> Line:
 def _in_ascii(char: str) -> str:
     if char.isascii():
         return char
-    return _PLAIN.get(char) or (char if (cells := get_cwidth(char)) == 1 else "?" * cells)
+    return PLAIN.get(char) or (char if (cells := get_cwidth(char)) == 1 else "?" * cells)
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
