@@ -31,6 +31,7 @@ VALUES
     What is not known is neither equal nor unequal to anything: `country != DE` leaves out flows without a country,
     `not country DE` has them.
     What no flow can have is a mistake, with < and > too: `port 70000`, `proto 256`, `host 10.0.0.300`.
+    Several values are several conditions: `port 443 or port 80`. A network may be written with its AS: `asn AS13335`.
 """
 
 import re
@@ -45,7 +46,6 @@ from flowtopd.wire.filter_syntax import (
     Either,
     FilterSyntaxError,
     Flag,
-    Network,
     Node,
     Not,
     Op,
@@ -53,7 +53,7 @@ from flowtopd.wire.filter_syntax import (
     Span,
     Value,
 )
-from flowtopd.wire.filter_values import EQUAL, OPERATORS, VALUES, WANTED, highest, network
+from flowtopd.wire.filter_values import OPERATORS, highest, network, several, value_of, wanted
 
 MANUAL: Final = __doc__ or ""
 """The language in words: the help screen, the man page and the documentation print it."""
@@ -223,9 +223,9 @@ class _Parser:
         if self._is_end():
             self._fail(f"{field.name} wants a value")
         token = self._next("a value")
-        return Compare(field.name, op, self._value(field, op, token), side)
+        return Compare(field.name, op, self._value(field, op, token, side), side)
 
-    def _value(self, field: FilterField, op: Op, token: Token) -> Value:
+    def _value(self, field: FilterField, op: Op, token: Token, side: Side | None) -> Value:
         if token.text == "*" and not token.quoted and op in {Op.EQ, Op.NE}:
             return "*"
         if op in {Op.MATCH, Op.MISMATCH}:
@@ -239,11 +239,11 @@ class _Parser:
             except regex_parser.RegexError as error:
                 self._fail(f"this is no regular expression: {error.message}", token.offset + error.offset)
             return token.text
-        value = VALUES[field.of](token.text)
-        if value is None and field.name == "port" and op in EQUAL and re.match(r"[a-zA-Z*]", token.text):
-            return token.text  # the name of a service
-        if value is None or (field.name == "net" and not isinstance(value, Network)):
-            self._fail(f"{field.name} wants {WANTED['net' if field.name == 'net' else field.of]}", token.offset)
+        value = value_of(field, op, token.text)
+        if value is None:
+            behind = self._peek_text() if token.text.endswith(",") else ""
+            text = token.text + behind if behind[:1].isdigit() else token.text  # `443, 80`
+            self._fail(f"{field.name} wants {wanted(field)}{several(field, op, text, side)}", token.offset)
         if field.most is not None and highest(value) > field.most:
             self._fail(f"{field.name} is at most {field.most}", token.offset)
         if op not in {Op.EQ, Op.NE} and isinstance(value, Span) and value.low != value.high:

@@ -1,11 +1,14 @@
-"""The values of the filter language: a word in, a number, a span of numbers or a network out; None where it is none."""
+"""The values of the filter language: a word in, a number, a span of numbers or a network out; None where it is none.
+
+`value_of` reads one for a field; `wanted` and `several` say what is wrong where there is none.
+"""
 
 import ipaddress
 import re
 from collections.abc import Callable
 from typing import Final
 
-from flowtopd.wire.filter_fields import Of
+from flowtopd.wire.filter_fields import FilterField, Of, Side
 from flowtopd.wire.filter_syntax import Network, Op, Span, Value
 
 # compiled where they are used: most starts need none
@@ -92,18 +95,46 @@ OPERATORS: Final = {
     Of.AMOUNT: _ORDERED,
     Of.SECONDS: _ORDERED,
 }
-VALUES: Final[dict[Of, Callable[[str], Value | None]]] = {
+_VALUES: Final[dict[Of, Callable[[str], Value | None]]] = {
     Of.ADDRESS: _host,
     Of.TEXT: lambda text: text,
     Of.NUMBER: _number,
     Of.AMOUNT: _amount,
     Of.SECONDS: _seconds,
 }
-WANTED: Final = {
+_WANTED: Final = {
     "net": "a network, as 10.0.0.0/8 or 192.168.",
+    "asn": "a whole number, as 13335 or AS13335",
     Of.ADDRESS: "an address, a network as 10.0.0.0/8 or 192.168., or a name",
     Of.TEXT: "a text",
     Of.NUMBER: "a whole number, or two as 1-1024",
     Of.AMOUNT: "an amount, as 10k or 1.5M",
     Of.SECONDS: "a time, as 90s or 5m",
 }
+
+
+def value_of(field: FilterField, op: Op, text: str) -> Value | None:
+    """What is meant by this text as a value of the field, None where it is none."""
+    if field.name == "asn":
+        text = re.sub(r"(?i)\bAS(?=\d)", "", text)
+    found = _VALUES[field.of](text)
+    if found is None and field.name == "port" and op in EQUAL and re.fullmatch(r"[a-zA-Z*][^,]*", text):
+        return text  # the name of a service
+    return None if field.name == "net" and not isinstance(found, Network) else found
+
+
+def wanted(field: FilterField) -> str:
+    """What its values are."""
+    return _WANTED[field.name if field.name in _WANTED else field.of]
+
+
+def several(field: FilterField, op: Op, text: str, side: Side | None) -> str:
+    """How to ask for several values, where this text is that with commas; else empty."""
+    parts = text.split(",")
+    if op not in EQUAL or len(parts) == 1 or not re.fullmatch(r"[\w.,*-]{1,40}", text, re.ASCII):
+        return ""
+    if any(value_of(field, op, part) is None for part in parts):
+        return ""
+    begin = f"{side} {field.name}" if side else field.name
+    asked, between = (f"{begin} != ", " and ") if op is Op.NE else (f"{begin} ", " or ")
+    return f"; for several write {between.join(asked + part for part in parts)}"

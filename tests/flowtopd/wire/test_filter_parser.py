@@ -92,6 +92,9 @@ def port(value: int, side: Side | None = None) -> Compare:
         ("firefox", Search("firefox")),
         ('"tcp"', Search("tcp")),
         ("asn == 13335", Compare("asn", Op.EQ, number(13335))),
+        ("asn AS13335", Compare("asn", Op.EQ, number(13335))),
+        ("src asn != as13335", Compare("asn", Op.NE, number(13335), Side.SRC)),
+        ("asn As1-AS9", Compare("asn", Op.EQ, Span(1, 9))),
     ],
 )
 def test_a_filter_means(text: str, meaning: Node | None) -> None:
@@ -119,6 +122,14 @@ def test_a_filter_means(text: str, meaning: Node | None) -> None:
         ("duration > 5y", 11, "wants a time"),
         ("port 1-", 5, "whole number"),
         ("port 9-1", 5, "whole number"),
+        ("port 443,80", 5, "or two as 1-1024; for several write port 443 or port 80"),
+        ("port 443, 80", 5, "; for several write port 443 or port 80"),
+        ("dst port https,8000-8080", 9, "; for several write dst port https or dst port 8000-8080"),
+        ("port != 443,80", 8, "; for several write port != 443 and port != 80"),
+        ("asn AS1,2", 4, "AS13335; for several write asn AS1 or asn 2"),
+        ("asn AS", 4, "asn wants a whole number, as 13335 or AS13335"),
+        ("asn ASAS1", 4, "asn wants a whole number"),
+        ("asn AS4294967296", 4, "asn is at most 4294967295"),
         ("port > 1-3", 7, "one number"),
         ("net example.com", 4, "wants a network"),
         ("net 10.0.0.0/33", 4, "wants a network"),
@@ -160,6 +171,15 @@ def test_a_mistake_is_told_with_its_place(text: str, offset: int, message: str) 
         parse(text)
     assert message in caught.value.message
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    "text", ["port 443,", "port 443, tcp", "port 443,\x1b", "port < 443,80", f"port {'443,' * 20}443", "port 443,x-1;"]
+)
+def test_what_is_no_list_of_values_is_not_taken_for_one(text: str) -> None:
+    with pytest.raises(FilterSyntaxError) as caught:
+        parse(text)
+    assert caught.value.message == "port wants a whole number, or two as 1-1024"
 
 
 @settings(max_examples=500)
