@@ -14,13 +14,13 @@ from flowtop_client.connection.host import parse as parse_host
 from flowtop_client.exit_status import USAGE
 from flowtop_client.formats import Format
 from flowtop_client.mistakes import marked
-from flowtop_client.nearest import nearest
 from flowtop_client.view_state.state import ProtocolGroup
 from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.demo import DEMO
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MAX_SPEED, MEANS_S, MIN_INTERVAL_S, MIN_SPEED, Family, View
+from flowtopd.wire.nearest import nearest, told
 
 DEFAULT_SOCKET: Final = "/run/flowtop/flowtop.sock"
 
@@ -51,13 +51,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with a usage error."""
-        hint = "`flowtop --help` lists the options"
-        if message.startswith("unrecognized arguments: "):
-            wrong = message.removeprefix("unrecognized arguments: ").split()[0]
-            message = f"unknown option {wrong}" if wrong.startswith("-") else f"unexpected argument {wrong!r}"
-            if near := nearest(wrong, self._option_string_actions):
-                hint = f"did you mean {near}? {hint}"
-        print(f"flowtop: {message}", f"flowtop: {hint}", sep="\n", file=sys.stderr)
+        for line in told("flowtop", message, self._option_string_actions):
+            print(f"flowtop: {line}", file=sys.stderr)
         raise SystemExit(USAGE)
 
 

@@ -31,6 +31,7 @@ from flowtopd.system.systemd import HandedOverError
 from flowtopd.wire.bar import Display, terminal_width
 from flowtopd.wire.errors import RecordingError
 from flowtopd.wire.messages import MAX_SPEED, MIN_SPEED, Progress
+from flowtopd.wire.nearest import told
 from flowtopd.wire.plain import write_plainly
 from flowtopd.wire.recording_file import open_recording
 from flowtopd.wire.version import VERSION
@@ -44,13 +45,13 @@ INTERRUPTED: Final = 130  # 128 + SIGINT
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        _die(USAGE, message, hint="flowtopd --help lists the options")
+        _die(USAGE, *told("flowtopd", message, self._option_string_actions))
 
 
 def _die(status: int, message: str, hint: str = "") -> NoReturn:
     print(f"flowtopd: {escaped(message)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"flowtopd: {escaped(hint)}", file=sys.stderr)
     raise SystemExit(status)
 
 
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--update", action="store_true", help="fetch new GeoIP databases, then exit")
     option("--record", type=Path, metavar="FILE", help="write what is seen to a new file, whether anybody looks or not")
     option("--replay", type=Path, metavar="FILE", help="serve a recording instead of a kernel; needs no root")
-    option("--speed", type=_speed, default=1.0, metavar="N", help="how fast a recording is shown (default 1)")
+    option("--speed", type=_speed, metavar="N", help="how fast a recording is shown (default 1)")
     option("--loop", action="store_true", help="begin a recording again at its end")
     option("--viewer-fd", type=int, metavar="FD", help="serve the one viewer on this connected socket, end with it")
     option("--version", action="version", version=f"flowtopd {VERSION}")
@@ -97,7 +98,7 @@ def _speed(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     if options.check_config:
         return _check_config(options.config)
     try:
@@ -113,6 +114,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.update:
         return _update(config)
     return _run(config, options)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line asks for; what does not go together ends the program."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.record and options.replay:
+        parser.error("--record and --replay: a recording is there already")
+    if not options.replay and (wrong := "--speed" if options.speed else "--loop" if options.loop else ""):
+        parser.error(f"{wrong} is that of --replay FILE")
+    return options
 
 
 def _check_config(path: Path | None) -> int:
@@ -170,8 +182,6 @@ def _update(config: Config) -> int:
 
 
 def _run(config: Config, options: argparse.Namespace) -> int:
-    if options.record and options.replay:
-        _die(USAGE, "--record and --replay: a recording is there already")
     path = options.socket or options.runtime_dir / SOCKET_NAME
     place = Place(options.runtime_dir, path, options.viewer_fd, options.record)
     try:
@@ -203,7 +213,7 @@ def _replay(config: Config, place: Place, options: argparse.Namespace) -> None:
             if recording.trouble:
                 logging.getLogger("flowtopd").warning("%s", recording.trouble)
             replay = importlib.import_module("flowtopd.replaying").replay  # what it needs takes 1 MB
-            replay(config, place, f"flowtopd {VERSION}", recording, speed=options.speed, loop=options.loop)
+            replay(config, place, f"flowtopd {VERSION}", recording, speed=options.speed or 1.0, loop=options.loop)
     except RecordingError as error:
         _die(CANNOT, f"{options.replay}: {error}")
 

@@ -236,6 +236,6 @@ def test_a_directory_that_others_may_write_to_is_refused_in_one_line(
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"flowtopd: others can write to {wrong}, and could put another socket there",
-        f"hint: `chmod go-w {wrong}`, or choose another directory with --runtime-dir and --socket",
+        f"flowtopd: `chmod go-w {wrong}`, or choose another directory with --runtime-dir and --socket",
     ]
     assert not daemon.socket.exists()

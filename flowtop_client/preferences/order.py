@@ -1,9 +1,9 @@
 """An order of rows as users write it: `bytes`, `bytes:asc`. Pure."""
 
-from flowtop_client.nearest import nearest
 from flowtop_client.view_state.state import starts_descending
 from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.messages import View
+from flowtopd.wire.nearest import nearest
 
 
 def order_of(text: str, view: View) -> tuple[str, bool]:

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from flowtop_client.columns.meanings import all_columns
-from flowtop_client.nearest import nearest
 from flowtop_client.preferences.order import order_of
 from flowtop_client.preferences.settings import Read, Settings
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup
@@ -27,6 +26,7 @@ from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.filter_parser import parse as parse_filter
 from flowtopd.wire.filter_syntax import FilterSyntaxError
 from flowtopd.wire.messages import MAX_INTERVAL_S, MIN_INTERVAL_S, View
+from flowtopd.wire.nearest import nearest
 
 
 def read(text: str) -> Read:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from flowtop_client.nearest import nearest
 from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.filter_syntax import Both, Either, FilterSyntaxError, Node, Not, Search
+from flowtopd.wire.nearest import nearest
 
 _NEAR = 0.75
 """How alike two words have to be: `contry` and `country`, `prot` and `proto`, not `tv` and `tcp`."""

@@ -36,13 +36,13 @@ def lines_of(run: subprocess.CompletedProcess[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--nonsense",), "unrecognized arguments: --nonsense"),
+        (("--nonsense",), "unknown option --nonsense"),
         (
             ("--log-level", "loud"),
             "argument --log-level: invalid choice: 'loud' (choose from 'debug', 'info', 'warning', 'error')",
         ),
         (("--viewer-fd", "x"), "argument --viewer-fd: invalid int value: 'x'"),
-        (("--runtime",), "unrecognized arguments: --runtime"),
+        (("now",), "unexpected argument 'now'"),
     ],
 )
 def test_a_bad_option_is_one_line_and_a_hint_and_status_2(options: tuple[str, ...], said: str) -> None:
@@ -50,7 +50,20 @@ def test_a_bad_option_is_one_line_and_a_hint_and_status_2(options: tuple[str, ..
     assert run.returncode == 2
     first, hint = run.stderr.splitlines()
     assert first.startswith(f"flowtopd: {said}")
-    assert hint == "hint: flowtopd --help lists the options"
+    assert hint == "flowtopd: `flowtopd --help` lists the options"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("--chek-config", "--check-config"), ("--runtime", "--runtime-dir"), ("--lop-level=info", "--log-level")],
+)
+def test_an_option_that_is_misspelt_is_guessed(wrong: str, meant: str) -> None:
+    run = flowtopd(wrong)
+    assert run.returncode == 2
+    assert run.stderr.splitlines() == [
+        f"flowtopd: unknown option {wrong}",
+        f"flowtopd: did you mean {meant}? `flowtopd --help` lists the options",
+    ]
 
 
 def test_version_and_help_are_told() -> None:
@@ -186,6 +199,9 @@ def test_an_update_on_a_terminal_has_a_bar(geoip: Path, mirror: Mirror) -> None:
     ("options", "said"),
     [
         (("--record", "/x", "--replay", "/x"), "--record and --replay"),
+        (("--speed", "2"), "--speed is that of --replay FILE"),
+        (("--loop",), "--loop is that of --replay FILE"),
+        (("--loop", "--check-config"), "--loop is that of --replay FILE"),
         (("--replay", "/x", "--speed", "0"), "argument --speed: '0' is no speed from 0.1 to 100"),
     ],
 )
@@ -213,5 +229,5 @@ def test_a_recording_that_is_there_is_not_written_over(namespace: Namespace, tmp
     path.write_text("dear")
     run = flowtopd("--runtime-dir", tmp_path / "run", "--record", path, namespace=namespace)
     assert run.returncode == 1
-    assert lines_of(run) == [f"flowtopd: {path} is there already", "hint: a recording is never written over"]
+    assert lines_of(run) == [f"flowtopd: {path} is there already", "flowtopd: a recording is never written over"]
     assert path.read_text() == "dear"
