@@ -191,7 +191,7 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         check_kernel()
         run(config, place, f"flowtopd {VERSION}", lambda: _overridden(load(options.config), options))
     except AlreadyRunningError as error:
-        _die(CANNOT, str(error), hint="viewers join it with: flowtop")
+        _die(CANNOT, str(error), hint=f"viewers join it with: {joining(options.runtime_dir, options.socket)}")
     except (SocketInUseError, HandedOverError) as error:
         _die(CANNOT, str(error))
     except UnsafeDirectoryError as error:
@@ -205,6 +205,21 @@ def _run(config: Config, options: argparse.Namespace) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _die(CANNOT, f"{where}{error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))
     return 0
+
+
+def joining(runtime_dir: Path, socket: Path | None, default: Path = DEFAULT_RUNTIME_DIR) -> str:
+    """The command that joins the daemon which runs in this directory already; `socket` is what this one was told."""
+    there = [path for path in (socket, runtime_dir / SOCKET_NAME) if path and _is_socket(path)]
+    if there[:1] == [default / SOCKET_NAME]:
+        return "flowtop"
+    return f"flowtop --socket {there[0] if there else 'PATH'}"  # where none is, only its own command line says it
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except OSError:
+        return False
 
 
 def _replay(config: Config, place: Place, options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flowtopd.cli import joining
 from flowtopd.wire.version import VERSION
 from testbed.daemon import ROOT, Daemon
 from testbed.netns import Namespace
@@ -110,7 +111,23 @@ def test_restoring_where_nothing_was_left_is_fine(tmp_path: Path) -> None:
 def test_a_second_daemon_says_which_one_is_running(daemon: Daemon, namespace: Namespace) -> None:
     run = flowtopd("--runtime-dir", daemon.runtime_dir, namespace=namespace)
     assert run.returncode == 1
-    assert lines_of(run)[0] == f"flowtopd: flowtopd is already running in {daemon.runtime_dir} (pid {daemon.pid})"
+    assert lines_of(run) == [
+        f"flowtopd: flowtopd is already running in {daemon.runtime_dir} (pid {daemon.pid})",
+        "flowtopd: viewers join it with: flowtop --socket PATH",
+    ]
+    run = flowtopd("--runtime-dir", daemon.runtime_dir, "--socket", daemon.socket, namespace=namespace)
+    assert lines_of(run)[1] == f"flowtopd: viewers join it with: flowtop --socket {daemon.socket}"
+
+
+def test_a_second_daemon_names_the_socket_where_viewers_would_not_look_there_by_themselves(tmp_path: Path) -> None:
+    assert joining(tmp_path, None) == "flowtop --socket PATH"
+    usual, other = tmp_path / "flowtop.sock", tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+        first.bind(str(usual))
+        assert joining(tmp_path, None) == joining(tmp_path, other) == f"flowtop --socket {usual}"
+        assert joining(tmp_path, None, default=tmp_path) == "flowtop"
+        second.bind(str(other))
+        assert joining(tmp_path, other, default=tmp_path) == f"flowtop --socket {other}"
 
 
 @pytest.mark.kernel
