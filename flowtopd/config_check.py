@@ -2,13 +2,13 @@
 
     flowtopd.toml                      a mistake in it: the daemon does not start
     tcp.conf, udp.conf, geoip.conf     a mistake in these: the daemon says so, leaves out the line and goes on
-    groups, databases                  named but not there: the same
+    groups, databases, mirrors         named but not there: the same
 
 Nothing is changed, and of the system only files and groups are asked for.
 """
 
 import grp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final
 
 from flowtopd.config import DEFAULT_PATH, Config, ConfigError, load
 from flowtopd.enrich import services
-from flowtopd.geoip_update.mirrors import read_mirrors
+from flowtopd.geoip_update.mirrors import parse_mirrors, text_of
 from flowtopd.toml_lines import Lines
 
 _PORT_FILES: Final = ("tcp.conf", "udp.conf")
@@ -41,8 +41,8 @@ def check(path: Path | None, default: Path = DEFAULT_PATH, directory: Path = ser
         config = load(file) if file else Config()
     except ConfigError as error:
         return Findings(file, mistakes=tuple(map(str, (error, *error.more))))
-    _sources, mirrors = read_mirrors(config.geoip.mirrors)
-    return Findings(file, warnings=(*_missing(config, file or default), *_ports(directory), *mirrors))
+    missing, ports = _missing(config, file or default), _ports(directory)
+    return Findings(file, warnings=(*missing, *ports, *_mirrors(config.geoip.mirrors)))
 
 
 def _missing(config: Config, file: Path) -> Iterator[str]:
@@ -62,6 +62,22 @@ def _missing(config: Config, file: Path) -> Iterator[str]:
     for database in config.geoip.files:
         if not database.exists():
             yield line("geoip", "files", f"{database}: no such file")
+    try:
+        text_of(config.geoip.mirrors)
+    except OSError as error:
+        yield line("geoip", "mirrors", f"{config.geoip.mirrors}: {_why(error)}")
+
+
+def _why(error: OSError) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+
+
+def _mirrors(path: Path) -> Sequence[str]:
+    """The mistakes in a list of mirrors that can be read."""
+    try:
+        return parse_mirrors(*text_of(path))[1]
+    except OSError:  # the key that names it has been told
+        return ()
 
 
 def _exists(group: str) -> bool:

@@ -57,13 +57,17 @@ class Source:
 
 def read_mirrors(path: Path) -> tuple[list[Source], list[str]]:
     """What geoip.conf names, and a line for each mistake. The default file may be absent: then the packaged one."""
-    if path == CONF and not path.exists():
-        path = PACKAGED_CONF
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        return parse_mirrors(*text_of(path))
     except OSError as error:
         return [], [f"{path}: {error.strerror}"]
-    return parse_mirrors(text, path)
+
+
+def text_of(path: Path) -> tuple[str, Path]:
+    """The text of this geoip.conf, and the file that it is of. Raises OSError."""
+    if path == CONF and not path.exists():
+        path = PACKAGED_CONF
+    return path.read_text(encoding="utf-8", errors="surrogateescape"), path
 
 
 def parse_mirrors(text: str, path: Path) -> tuple[list[Source], list[str]]:

@@ -3,6 +3,8 @@
 import grp
 from pathlib import Path
 
+import pytest
+
 from flowtopd.config_check import Findings, check
 
 GROUP = grp.getgrgid(0).gr_name
@@ -55,9 +57,11 @@ def test_mistakes_in_the_conf_files_are_warnings(tmp_path: Path) -> None:
     assert found.mistakes == ()
 
 
-def test_a_list_of_mirrors_that_is_asked_for_must_be_there(tmp_path: Path) -> None:
-    found = checked(tmp_path, f"{FINE}[geoip]\nmirrors = '{tmp_path}/none'\n")
-    assert found.warnings == (f"{tmp_path}/none: No such file or directory",)
+@pytest.mark.parametrize(("name", "why"), [("none", "no such file"), (".", "Is a directory")])
+def test_a_list_of_mirrors_that_cannot_be_read_is_a_warning_at_its_line(tmp_path: Path, name: str, why: str) -> None:
+    wanted = tmp_path / name
+    found = checked(tmp_path, f"{FINE}[geoip]\nmirrors = '{wanted}'\n")
+    assert found.warnings == (f"{tmp_path}/flowtopd.toml:4: geoip.mirrors: {wanted}: {why}",)
 
 
 def test_without_the_default_file_the_defaults_are_checked(tmp_path: Path) -> None:
