@@ -177,9 +177,9 @@ class Recording:
 
     def cut(self, place: int, why: str) -> None:
         """End the recording before this sample, which cannot be shown."""
-        at_s = self._times[place]
-        self.trouble = f"the recording is broken at byte {self._offsets[place]}, after {at_s:.1f} s: {why}"
+        offset = self._offsets[place]
         del self._offsets[place:], self._times[place:]
+        self.trouble = self._broken(offset, why)
         while self._keys and self._keys[-1] >= place:
             self._keys.pop()
         if self._current is not None and self._current[0] >= place:
@@ -223,10 +223,13 @@ class Recording:
                 self._times.append(at_ms / 1000)
                 offset += _HEAD.size + length
         if why:
-            at_s = self._times[-1] if self._times else 0.0
-            self.trouble = f"the recording is broken at byte {offset}, after {at_s:.1f} s: {why}"
+            self.trouble = self._broken(offset, why)
         if not self._times:
             raise RecordingError(self.trouble or "there is nothing in it")
+
+    def _broken(self, offset: int, why: str) -> str:
+        """What is said of a recording that ends here: after how many seconds is the time of its last good sample."""
+        return f"the recording is broken at byte {offset}, after {self.duration_s:.1f} s: {why}"
 
     def _follows(self, at_s: float) -> bool:
         return (self._times[-1] if self._times else 0.0) <= at_s <= MAX_SECONDS

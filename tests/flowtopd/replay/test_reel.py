@@ -36,7 +36,7 @@ def test_a_sample_that_no_kernel_can_have_ends_the_recording_before_it() -> None
     recording = opened(written([sample(), wrong, sample(2.0)]))
     number, made = Reel(recording).tick(1, 0.0)
     assert (number, made.snapshot.size, len(recording)) == (0, 1, 1)
-    assert recording.trouble.endswith("after 1.0 s: 'nowhere' is no address")
+    assert recording.trouble.endswith("after 0.0 s: 'nowhere' is no address")
 
 
 def test_where_nothing_can_be_shown_it_says_why() -> None:

@@ -120,7 +120,7 @@ def test_a_byte_that_is_wrong_ends_it_when_it_is_reached() -> None:
     at, shown = broken.sample(number + 3)
     assert (at, len(broken)) == (number - 1, number)
     assert by_id(shown) == by_id(HISTORY[number - 1])
-    assert broken.trouble == (f"the recording is broken at byte {offset}, after {number}.0 s: its checksum is wrong")
+    assert broken.trouble == f"the recording is broken at byte {offset}, after {number - 1}.0 s: its checksum is wrong"
 
 
 def test_a_broken_whole_sample_ends_it_before() -> None:
