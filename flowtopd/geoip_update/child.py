@@ -20,6 +20,9 @@ from flowtopd.geoip_update.job import LONGEST_LINE, Answer, Done, Failed, Got, J
 
 DEADLINE_S: Final = 1800.0
 
+PATIENCE_S: Final = 3.0
+"""After how long without a word one wants to know what is waited for: a dead name server takes half a minute."""
+
 _KEPT: Final = (
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "LANG", "LC_ALL", "PATH"),
@@ -35,11 +38,25 @@ sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
 _ROOT: Final = str(Path(__file__).resolve().parents[2])
 
 
+class Silent:
+    """In place of an answer: none has come for as long as one is patient."""
+
+
 class Child:
     """One download. `raw` and `out` are open files: what comes, and the database in it. Raises OSError."""
 
-    def __init__(self, job: Job, raw: int, out: int, deadline_s: float = DEADLINE_S, program: str = PROGRAM) -> None:
+    def __init__(
+        self,
+        job: Job,
+        raw: int,
+        out: int,
+        deadline_s: float = DEADLINE_S,
+        program: str = PROGRAM,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._deadline_s = time.monotonic() + deadline_s
+        self._patience_s = patience_s
         self._limit_s = deadline_s
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the child
         try:
@@ -83,14 +100,16 @@ class Child:
         """End it. May be called by another thread."""
         self._process.kill()
 
-    def answers(self) -> Iterator[Answer]:
-        """Yield what it says. The last one is Done or Failed, and by then the child is gone."""
+    def answers(self) -> Iterator[Answer | Silent]:
+        """Yield what it says, maybe Silent first. The last one is Done or Failed, and by then the child is gone."""
         try:
             self._stdin.write(self._job)
             self._stdin.flush()
         except BrokenPipeError:
             yield Failed(self._last_words())
             return
+        if self._is_silent():
+            yield Silent()
         buffer = b""
         while data := self._read():
             *lines, buffer = (buffer + data).split(b"\n")
@@ -107,12 +126,22 @@ class Child:
         late = time.monotonic() >= self._deadline_s
         yield Failed(f"took longer than {self._limit_s:g} s" if late else self._last_words())
 
+    def _is_silent(self) -> bool:
+        """Wait for its first word; tell whether there is none for longer than one is patient."""
+        return not self._hears(min(self._patience_s, self._left_s()))
+
     def _read(self) -> bytes:
         """What it says next, empty at its end or when its time is up."""
+        left_s = self._left_s()
+        return os.read(self._stdout.fileno(), 1 << 16) if left_s > 0 and self._hears(left_s) else b""
+
+    def _left_s(self) -> float:
+        return max(0.0, self._deadline_s - time.monotonic())
+
+    def _hears(self, within_s: float) -> bool:
         poll = select.poll()
         poll.register(self._stdout, select.POLLIN)
-        left_s = self._deadline_s - time.monotonic()
-        return os.read(self._stdout.fileno(), 1 << 16) if left_s > 0 and poll.poll(left_s * 1000) else b""
+        return bool(poll.poll(within_s * 1000))
 
     def _end(self) -> None:
         self.kill()

@@ -150,14 +150,21 @@ def _conditions(before: Receipt | None) -> dict[str, str]:
 
 
 def _checksum(job: Job, http: Http) -> str | None:
-    """The SHA-256 that stands beside the file, None where there is none: most mirrors have none."""
+    """The SHA-256 that stands beside the file, None where there is none: most mirrors have none.
+
+    Raises FetchError where the server cannot be reached: the file is there too, and to find out takes half a minute.
+    """
     try:
         response = http.get(job, job.checksum_url, {})
         if response is None:
             return None
         with response:
             text = response.read(_LARGEST_CHECKSUM)
-    except (FetchError, OSError, ValueError):
+    except FetchError as error:
+        if error.unreachable:
+            raise
+        return None
+    except (OSError, ValueError):
         return None
     found = re.match(rb"\s*([0-9a-fA-F]{64})(?:\s|$)", text)
     return found[1].decode().lower() if found else None

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from flowtopd.config import Geoip
 from flowtopd.enrich.geoip.records import Kind
 from flowtopd.geoip_update import receipts
-from flowtopd.geoip_update.child import DEADLINE_S, Child
+from flowtopd.geoip_update.child import DEADLINE_S, PATIENCE_S, Child, Silent
 from flowtopd.geoip_update.job import Done, Failed, Got, Job
 from flowtopd.geoip_update.mirrors import (
     MAXMIND,
@@ -52,6 +52,7 @@ class Elsewhere:
     maxmind: str = MAXMIND
     maxmind_conf: Path = MAXMIND_CONF
     deadline_s: float = DEADLINE_S
+    patience_s: float = PATIENCE_S
 
 
 class Update:
@@ -184,10 +185,14 @@ class Update:
         """Run the child, and pass on how far it is."""
         began_s: float | None = None
         what = job.kind or "database"
-        with Child(job, raw, out, self._elsewhere.deadline_s) as self._child:
+        limits = self._elsewhere
+        with Child(job, raw, out, limits.deadline_s, patience_s=limits.patience_s) as self._child:
             if self._cancelled:  # before there was a child to kill
                 self._child.kill()
             for answer in self._child.answers():
+                if isinstance(answer, Silent):
+                    self._news(f"{what}: waiting for {urlsplit(job.url).netloc}")
+                    continue
                 if not isinstance(answer, Got):
                     outcome = answer
                     break

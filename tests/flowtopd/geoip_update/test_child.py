@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from flowtopd.enrich.geoip.records import Kind
-from flowtopd.geoip_update.child import Child
-from flowtopd.geoip_update.job import Answer, Done, Failed, Got, Job
+from flowtopd.geoip_update.child import Child, Silent
+from flowtopd.geoip_update.job import Done, Failed, Got, Job
 from testbed.daemon import ROOT
 from testbed.netns import wait_until
 from tests.flowtopd.geoip_update.conftest import Make
@@ -43,6 +43,14 @@ def test_it_fetches(mirror: Mirror, make: Make, files: tuple[int, int]) -> None:
     assert done.kind is Kind.ASN
     assert all(isinstance(answer, Got) for answer in on_the_way)
     assert os.pread(files[1], done.size + 1, 0) == make("asn")
+
+
+def test_one_that_says_nothing_for_a_while_is_told_to_be_silent_once(mirror: Mirror, files: tuple[int, int]) -> None:
+    program = "import sys; sys.stdin.readline(); print('x' * 9000)"
+    with Child(job(mirror), *files, program=program, patience_s=0.0) as child:
+        silent, failed = child.answers()
+    assert isinstance(silent, Silent)
+    assert isinstance(failed, Failed)
 
 
 @pytest.mark.kernel
@@ -102,13 +110,13 @@ def test_it_ends_when_its_time_is_up(mirror: Mirror, files: tuple[int, int]) -> 
 )
 def test_a_child_that_misbehaves_has_failed(mirror: Mirror, files: tuple[int, int], program: str, says: str) -> None:
     with Child(job(mirror), *files, program=program) as child:
-        answers: list[Answer] = list(child.answers())
+        answers = list(child.answers())
     assert answers == [Failed(says)]
 
 
 PARENT = """
 import os, sys, tempfile
-from flowtopd.geoip_update.child import Child
+from flowtopd.geoip_update.child import Child, Silent
 from flowtopd.geoip_update.job import Job
 with tempfile.TemporaryFile() as raw, tempfile.TemporaryFile() as out:
     with Child(Job(sys.argv[1], sys.argv[1] + '.sha256'), raw.fileno(), out.fileno()) as child:

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import pytest
 
@@ -124,6 +124,22 @@ def test_a_server_that_is_not_there(fetched: Fetched) -> None:
     with pytest.raises(FetchError, match="Connection refused") as caught:
         fetch(Job(url, url), HTTP, fetched.raw, fetched.out, fetched.said.append)
     assert caught.value.unreachable
+
+
+def test_a_server_that_cannot_be_reached_is_asked_once(fetched: Fetched) -> None:
+    """A dead name server takes twenty seconds to find out about, a host that drops packets thirty."""
+
+    class Dead(Http):
+        asked = 0
+
+        def get(self, _job: Job, _url: str, _conditions: dict[str, str]) -> NoReturn:
+            self.asked += 1
+            raise FetchError("the name of the server is not known", unreachable=True)
+
+    dead = Dead(ssl.create_default_context())
+    with pytest.raises(FetchError, match="not known"):
+        fetch(Job("https://x/y", "https://x/y.sha256"), dead, fetched.raw, fetched.out, fetched.said.append)
+    assert dead.asked == 1
 
 
 @pytest.mark.parametrize("packing", ["plain", "gz", "xz", "tar.gz"])

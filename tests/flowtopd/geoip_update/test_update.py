@@ -32,13 +32,18 @@ class Host:
         self.account: dict[str, Any] = {}
         self.told: list[Progress] = []
         self.deadline_s = 30.0
+        self.patience_s = 30.0
 
     def update(self, *lines: str) -> Update:
         if lines:
             self.conf.write_text("\n".join(lines))
         self.told.clear()
         config = Geoip(directory=self.directory, mirrors=self.conf, **self.account)
-        return Update(config, self.told.append, Elsewhere(self.maxmind, self.maxmind_conf, self.deadline_s))
+        return Update(config, self.told.append, self.elsewhere)
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        return Elsewhere(self.maxmind, self.maxmind_conf, self.deadline_s, self.patience_s)
 
     def run(self, *lines: str) -> bool:
         well = self.update(*lines).run()
@@ -72,6 +77,16 @@ def test_a_directory_is_made_and_filled(host: Host, mirror: Mirror, make: Make) 
     amounts = [told for told in host.told if told.done]
     assert {told.what for told in amounts} == {"country", "asn"}
     assert all(told.done <= (told.total or 0) for told in amounts)
+
+
+def test_what_is_waited_for_is_said_where_it_takes_long(host: Host, mirror: Mirror, make: Make) -> None:
+    host.patience_s = 0.0
+    mirror.replies = {"/country.mmdb": Reply(make("country")), "/asn.mmdb": Reply(make("asn"))}
+    assert host.run(f"{mirror.url}/country.mmdb")
+    assert host.news == [
+        f"country: waiting for {mirror.host}",
+        f"country: 0.0 MB of 2023-11-14 from {mirror.host}",
+    ]
 
 
 def test_what_was_updated_is_asked_without_a_restart(host: Host, mirror: Mirror, make: Make) -> None:
