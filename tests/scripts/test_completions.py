@@ -10,7 +10,7 @@ import pytest
 
 from flowtopd.wire.fields import sort_fields
 from flowtopd.wire.messages import View
-from scripts import completions
+from scripts import completions_zsh
 from scripts.completions import TARGET, files
 from scripts.options import Option, Value, programs
 from testbed.terminal import Terminal
@@ -206,7 +206,7 @@ def test_bash_leaves_quotes_open_where_more_must_follow(tmp_path: Path) -> None:
 
 
 def test_an_option_that_repeats_is_offered_again(tmp_path: Path) -> None:
-    text = "\n".join(completions.zsh("x", [Option(["-H", "--host"], "there", Value.WORD, "HOST", repeats=True)]))
+    text = "\n".join(completions_zsh.zsh("x", [Option(["-H", "--host"], "there", Value.WORD, "HOST", repeats=True)]))
     (tmp_path / "_x").write_text(text)
     with shell("zsh", tmp_path) as terminal:
         terminal.type(f"fpath=({tmp_path} $fpath); compinit -u -D; clear\r")
