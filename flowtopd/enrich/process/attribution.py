@@ -200,10 +200,15 @@ class Attributor:
         flows = _chosen(draft.flows, rows)
         opener, opened = (self._namespaces.owning(flows[name]) for name in ("src", "reply_src"))
         owner = np.where(opener > 0, opener, opened)  # from one container to another: it is the opener's
+        found: list[tuple[Indices, Matches, Columns]] = []
         for netns in set(owner.tolist()) - {0}:
             theirs = np.flatnonzero(owner == netns)
             sockets = self._namespaces.sockets(netns)
             matches = match(_chosen(flows, theirs), sockets, empty(), opener[theirs] == netns, opened[theirs] == netns)
+            found.append((theirs, matches, sockets))
+        if len(found) > 1:  # one walk over /proc for all of them: the next one would have to wait
+            self._verdicts.look_for([(matches, sockets) for _theirs, matches, sockets in found])
+        for theirs, matches, sockets in found:
             lost = matches.how != Attribution.EXACT
             self._settle(draft, rows[theirs], matches, sockets, ~lost)
             draft.how[rows[theirs[lost]]] = Attribution.OTHER_NETNS

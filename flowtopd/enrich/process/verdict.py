@@ -11,7 +11,7 @@ none, everything was read      for the first time         PENDING: its process m
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,6 +72,17 @@ class Verdicts:
             verdicts.append(self._verdict(candidates[at : at + len(rows)], found, owners))
             at += len(rows)
         return verdicts
+
+    def look_for(self, matched: Iterable[tuple[Matches, Columns]]) -> None:
+        """Have the holders of all these exactly matched sockets looked for at once, before they are settled in turn."""
+        inodes: set[int] = set()
+        cgroups: set[int] = set()
+        for matches, sockets in matched:
+            sets = np.unique(matches.sets[matches.how == Attribution.EXACT])
+            rows = np.concatenate([matches.candidates(number) for number in (0, *sets.tolist())])
+            inodes.update(sockets["inode"][rows].tolist())
+            cgroups.update(sockets["cgroup"][rows].tolist())
+        self._holders.find(inodes, list(cgroups))
 
     def _verdict(
         self,

@@ -605,6 +605,17 @@ say(s.getsockname()[1])
                 others.show(other.pid)
                 assert desk.who(proto, sport=port) == (Attribution.OTHER_NETNS, None)
 
+    def test_who_is_in_several_namespaces_is_found_at_once(self, home: Router, few: int, tmp_path: Path) -> None:
+        """A walk over /proc is allowed twice a second: with one for each namespace, the last one waits for long."""
+        port = 8444 + few
+        script = client("AF_INET", "SOCK_DGRAM", "1.1.1.1", port)
+        with Program(home.lan[0], script) as first, Program(home.lan[1], script) as second:
+            others = Shown(tmp_path, first.pid, second.pid)
+            with desk_in(home.router, few, *self.ADDRESSES, others=others) as desk:
+                answers = desk.answers(17, dport=port)
+        assert answers.how.tolist() == [EXACT, EXACT]
+        assert {answers.owners[number].pid for number in answers.owner.tolist()} == {first.pid, second.pid}
+
     def test_who_is_in_no_namespace_that_we_see_is_forwarded(self, home: Router, few: int, tmp_path: Path) -> None:
         others = Shown(tmp_path)
         flows = batch(Flow("192.168.1.77", "1.1.1.1", start_ns=1)).columns | {"key": np.ones(1, np.uint64)}
