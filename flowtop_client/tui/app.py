@@ -53,6 +53,7 @@ from flowtop_client.view_state.moves import (
     mustered,
     received,
 )
+from flowtop_client.view_state.pausing import thawed
 from flowtop_client.view_state.problems import silent_from
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtop_client.view_state.taping import begun, grown, over
@@ -126,6 +127,9 @@ class Viewer:
 
     def _change(self, state: ViewState) -> None:
         """Go on with `state`: ask for what it means, where that is new, and tell what it orders."""
+        state = thawed(state)
+        if self._state.paused and not state.paused:
+            state = heard(state, asyncio.get_running_loop().time())
         if state.history is not self._state.history and state.history:
             self._files.remember(state.history[-1])
         for order in state.orders:
@@ -154,11 +158,9 @@ class Viewer:
     def _show(self, state: ViewState) -> None:
         """Go on with `state` and draw it, now or when the rows that it needs are here."""
         loop = asyncio.get_running_loop()
-        if self._state.paused and not state.paused:
-            state = heard(state, loop.time())
         self._change(state)
         self._mind_silence()
-        if not state.waiting:
+        if not self._state.waiting:
             if self._late is not None:
                 self._late.cancel()
                 self._late = None
@@ -278,6 +280,7 @@ class Viewer:
         )
         if state is not self._state:
             self._change(state)
+            state = self._state
             self._tab.fit(state, width, page)
         lines = screen(state, self._tab, self._help, width, height, now=asyncio.get_running_loop().time())
         return [in_ascii(line) for line in lines] if state.plain else lines

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from flowtop_client.view_state.details_page import DetailsPage, answered, scrolled
+from flowtop_client.view_state.pausing import stands_alone
 from flowtop_client.view_state.state import ViewState, changed
 from flowtop_client.view_state.tabs import Move, back, opened, stepped_out
 from flowtopd.wire.messages import Detail, View
@@ -62,7 +63,9 @@ def at_begin(state: ViewState) -> ViewState:
 
 def detailed(state: ViewState, detail: Detail) -> ViewState:
     """The daemon told about a flow."""
-    return state if state.details is None else changed(state, details=answered(state.details, detail))
+    if state.details is None or stands_alone(state):
+        return state
+    return changed(state, details=answered(state.details, detail))
 
 
 def watched(state: ViewState) -> str:

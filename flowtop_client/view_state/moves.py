@@ -16,6 +16,7 @@ from flowtop_client.view_state.filtering import completing, edited, given_up, ke
 from flowtop_client.view_state.help_page import HelpPage, matched, scrolled, searching, told
 from flowtop_client.view_state.holding import held, in_held_order, released
 from flowtop_client.view_state.looking import at_begin, at_end, entered, left, scrolling, went_back
+from flowtop_client.view_state.pausing import severed, stands_alone
 from flowtop_client.view_state.place import VIEWS
 from flowtop_client.view_state.replaying import STEP_S, paused, seeking
 from flowtop_client.view_state.state import ProtocolGroup, ViewState, changed, settled, starts_descending, to_top
@@ -272,7 +273,7 @@ def received(state: ViewState, snapshot: Snapshot) -> ViewState:
     good the one that stands in its place is selected. A screen that follows its row goes where that is.
     """
     state = _with_trend(state, snapshot)
-    if snapshot.tag < state.epoch:
+    if snapshot.tag < state.epoch or stands_alone(state):
         return state
     order, snapshot, total = in_held_order(state, snapshot)
     old = state.snapshot
@@ -321,12 +322,15 @@ def connected(
     state: ViewState, host: str, may: tuple[str, ...] = (), server: str = "", whose: Whose = Whose.ALL
 ) -> ViewState:
     """A daemon answered, lets this viewer do so much, and shows it so much; `server` is what it says of itself."""
+    state = severed(state)
     return changed(state, host=host, may=may, server=server, whose=whose, trouble="", help_in_trouble="")
 
 
 def mustered(state: ViewState, hosts: tuple[Member, ...]) -> ViewState:
     """So it stands with several hosts. What may be done at one of them may be offered."""
     may = tuple(sorted({right for host in hosts for right in host.may}))
+    if [host.trouble for host in hosts] != [host.trouble for host in state.hosts]:
+        state = severed(state)
     return changed(state, hosts=hosts, may=may)
 
 

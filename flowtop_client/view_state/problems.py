@@ -6,6 +6,7 @@ from typing import Final
 from flowtop_client.humanize import clean, count, seconds
 from flowtop_client.several import Merged
 from flowtop_client.view_state.misreading import misread
+from flowtop_client.view_state.pausing import stands_alone
 from flowtop_client.view_state.state import ALL_PROTOCOLS, ProtocolGroup, ViewState
 from flowtop_client.view_state.versions import older_side
 from flowtopd.wire.messages import Events, Family, Right, Snapshot, Status, View, Whose
@@ -13,6 +14,8 @@ from flowtopd.wire.messages import Events, Family, Right, Snapshot, Status, View
 RESET_SHOWN_S: Final = 60.0
 """How long a counter reset is mentioned."""
 
+_BEFORE: Final = "the daemon was gone and is back: this is from before, Space goes on"
+_BEFORE_A_HOST: Final = "this is from before a host went or came, Space goes on"
 _SILENT_PACES: Final = 3
 _SILENT_S: Final = 5.0  # a tick may be late by some seconds on a machine that has no time
 _NEARLY_FULL: Final = 0.9
@@ -35,14 +38,7 @@ def silent_from(state: ViewState) -> float | None:
 
 def problems(state: ViewState, now: float) -> tuple[str, ...]:
     """Everything that is wrong at the time `now`, by importance; empty when all is well."""
-    found = []
-    if state.hosts:
-        found += [f"{host.name} {clean(host.trouble)}" for host in state.hosts if host.trouble]
-    elif state.trouble:
-        why = clean(state.trouble)
-        found.append(
-            f"daemon gone: start flowtop again: {why}" if state.forsaken else f"daemon gone: {why}: reconnecting…"
-        )
+    found = _of_connection(state)
     silent = silent_from(state)
     if silent is not None and now >= silent:
         found.append(f"no news for {now - state.heard:.0f} s")
@@ -61,6 +57,19 @@ def problems(state: ViewState, now: float) -> tuple[str, ...]:
     if older := older_side(state.server):
         found.append(older)
     return tuple(found)
+
+
+def _of_connection(state: ViewState) -> list[str]:
+    """Which daemons are gone, and whether what is paused is older than the one that is there."""
+    found = [f"{host.name} {clean(host.trouble)}" for host in state.hosts if host.trouble]
+    if state.trouble and not state.hosts:
+        why = clean(state.trouble)
+        found.append(
+            f"daemon gone: start flowtop again: {why}" if state.forsaken else f"daemon gone: {why}: reconnecting…"
+        )
+    if stands_alone(state) and not state.trouble:
+        found.append(_BEFORE_A_HOST if state.hosts else _BEFORE)
+    return found
 
 
 def _of_snapshot(state: ViewState, snapshot: Snapshot) -> list[str]:

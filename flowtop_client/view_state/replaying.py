@@ -32,5 +32,5 @@ def paused(state: ViewState) -> ViewState:
     """Stand still or go on: the recording itself, else this viewer alone."""
     replay = replay_of(state)
     if replay is None:
-        return changed(state, paused=not state.paused)
+        return changed(state, paused=not state.paused, severed=False)
     return changed(state, orders=(*state.orders, Seek(paused=not replay.paused)))

@@ -107,6 +107,8 @@ class ViewState:
     mean: float = 0.0
     """Over how many seconds rates are means; 0: from tick to tick."""
     paused: bool = False
+    severed: bool = False
+    """Whether what is paused is here alone: the daemon that kept it is gone, or another one."""
     view: View = View.FLOWS
     filter: str = ""
     """The user's own; it parses."""

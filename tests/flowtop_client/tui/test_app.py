@@ -327,6 +327,50 @@ def test_a_daemon_that_goes_is_missed_and_one_that_comes_back_is_used(make_daemo
     assert daemon.queries()[-1].protocols == (6, 17, 136)
 
 
+def test_what_is_paused_stays_when_another_daemon_comes_and_says_so(make_daemon: MakeDaemon, view: View) -> None:
+    daemon = make_daemon(HUNDRED)
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 100")
+    terminal.send("Space")
+    terminal.wait_for("PAUSED")
+    frozen = terminal.lines()[2:]
+    for _ in range(2):
+        daemon.close()
+        terminal.wait_for("daemon gone: ")
+        assert terminal.lines()[2:] == frozen
+        daemon.flows = [each | {"orig_rate": None, "reply_rate": None} for each in HUNDRED]
+        asked = len(daemon.queries())
+        daemon.listen()
+        terminal.wait_for("is back: this is from before, Space goes on")
+        daemon.wait_for(lambda asked=asked: len(daemon.queries()) > asked)  # type: ignore[misc]
+        terminal.send("Down", "Up")
+        assert terminal.lines()[2:] == frozen
+    terminal.send("PgDn")
+    terminal.wait_for("20-38 of 100")
+    assert "PAUSED" in terminal.text()
+    terminal.send("PgUp", "Space")
+    terminal.wait_without("PAUSED")
+    terminal.wait_without("3.00M")
+    assert "from before" not in terminal.text()
+
+
+@pytest.mark.parametrize("key", ["r", "End", "2"])
+def test_what_a_new_daemon_alone_can_answer_goes_on_and_says_so(make_daemon: MakeDaemon, view: View, key: str) -> None:
+    daemon = make_daemon([flow(number) for number in range(1, 1001)])
+    terminal = view(daemon)
+    terminal.wait_for("1-19 of 1 000")
+    terminal.send("Space")
+    terminal.wait_for("PAUSED")
+    daemon.close()
+    terminal.wait_for("daemon gone: ")
+    daemon.listen()
+    terminal.wait_for("is back: this is from before")
+    terminal.send(key)
+    terminal.wait_for("what was paused went with its daemon: going on")
+    assert "PAUSED" not in terminal.text()
+    daemon.wait_for(lambda: not daemon.queries()[-1].paused)
+
+
 def test_what_is_wrong_is_on_the_second_line(make_daemon: MakeDaemon, view: View) -> None:
     daemon = make_daemon(HUNDRED)
     terminal = view(daemon)
