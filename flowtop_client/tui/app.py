@@ -14,7 +14,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +105,8 @@ class Viewer:
         self._part: Snapshot | None = None
         self._tab = new_tab()
         self._patience_s = patience_s
+        self._suspended = False
+        """Whether this is about to stop, or has stopped."""
         self._opened = ((-1, -1), 0.0)
         """Where and when a click has opened something."""
         self._late: asyncio.TimerHandle | None = None
@@ -220,7 +222,7 @@ class Viewer:
                 kept = columns_kept(self._state)
                 self._show(noticed(kept, self._files.write(kept)))
             case Command.SUSPEND:
-                run_in_terminal(self._sleep)
+                self.suspend(everybody=True)
             case Command.QUIT:
                 self.leave()
             case Command.COPY:
@@ -257,9 +259,39 @@ class Viewer:
         if self._app.is_running:
             self._show(over(self._state, done.samples, done.size_bytes, why))
 
-    def _sleep(self) -> None:
-        """Stop, with all that the shell started together with this, as Ctrl-Z does elsewhere; until `fg`."""
-        os.kill(0, signal.SIGTSTP)
+    def suspend(self, *, everybody: bool = False) -> None:
+        """Give the terminal back and stop, until `fg`: this process alone, or with `everybody` as Ctrl-Z does it."""
+        if not self._suspended:
+            self._suspended = True
+            run_in_terminal(lambda: self._sleep(0 if everybody else os.getpid()))
+
+    def _waken(self) -> None:
+        """Go on after a stop that nobody was asked about (SIGSTOP): the shell has had the terminal meanwhile."""
+        if not self._app.is_running or self._app.is_done:
+            return  # a terminal that is closed sends SIGCONT too
+        ExitStack().enter_context(self._app.input.raw_mode())  # never left: the first one puts back what was before
+        try:
+            self._app.renderer.erase()
+        except OSError:
+            self.leave()  # the terminal is gone
+            return
+        self._show(heard(self._state, asyncio.get_running_loop().time()))
+
+    def mind_job_control(self, *, on: bool = True) -> None:
+        """Stop and go on when told to by signals; where whoever started this ignores them, nobody could say `fg`."""
+        loop = asyncio.get_running_loop()
+        for number, handler in ((signal.SIGTSTP, self.suspend), (signal.SIGCONT, self._waken)):
+            if on and signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, handler)
+            else:
+                loop.remove_signal_handler(number)
+
+    def _sleep(self, process: int) -> None:
+        """Stop this process, or with 0 all that the shell started together with it."""
+        self.mind_job_control(on=False)  # else nothing would stop, and the screen be drawn twice
+        os.kill(process, signal.SIGTSTP)
+        self.mind_job_control()
+        self._suspended = False
         self._state = heard(self._state, asyncio.get_running_loop().time())  # it was not the daemon that was silent
         self._mind_silence()
 
@@ -373,8 +405,10 @@ async def run(
             viewer = Viewer(connection, state, recordings=recordings, files=files, sections=sections, colours=colours)
             for number in signals:
                 loop.add_signal_handler(number, viewer.leave)  # the terminal must be put back
+            viewer.mind_job_control()
             listening = tasks.create_task(viewer.listen())
             reason = await viewer.show()
+            viewer.mind_job_control(on=False)
             listening.cancel()
             recordings.stop()
     finally:

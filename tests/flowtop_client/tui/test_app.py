@@ -613,14 +613,20 @@ def test_a_hundred_thousand_flows_are_as_quick_as_a_hundred(make_daemon: MakeDae
     assert daemon.queries()[-1].limit == 192
 
 
-def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(make_daemon: MakeDaemon) -> None:
+@pytest.mark.parametrize("stop", ["C-z", "TSTP"])
+def test_ctrl_z_and_its_signal_give_the_terminal_to_the_shell_and_fg_takes_it_back(
+    make_daemon: MakeDaemon, stop: str
+) -> None:
     """In tmux, for a shell: without one that could say `fg`, the kernel stops nobody."""
     daemon = make_daemon(HUNDRED)
     with Shell(["bash", "--norc", "-i"], env={"PS1": "shell> "}) as shell:
         shell.wait_for("shell>")
         shell.type(f"{sys.executable} -m flowtop_client --socket {daemon.path}\n")
         shell.wait_for("1-19 of 100")
-        shell.send_keys("C-z")
+        if stop == "TSTP":
+            os.kill(child_of(shell.pid), signal.SIGTSTP)
+        else:
+            shell.send_keys(stop)
         shell.wait_for("Stopped")
         shell.type("stty -a | grep -o ' icanon'\n")
         assert "ADDRESS" not in shell.wait_for("\n icanon")
@@ -632,6 +638,29 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(make_daemon
         shell.wait_for("Stopped")
         shell.type("exit $?\n")
         assert shell.exit_status() == 0
+
+
+def child_of(shell: int) -> int:
+    """The process that a shell has started."""
+    return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
+
+
+def test_after_a_stop_that_cannot_be_caught_the_screen_is_whole_again(make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(HUNDRED)
+    with Shell(["bash", "--norc", "-i"], env={"PS1": "shell> "}) as shell:
+        shell.wait_for("shell>")
+        shell.type(f"{sys.executable} -m flowtop_client --socket {daemon.path}\n")
+        before = shell.wait_for("1-19 of 100")
+        os.kill(child_of(shell.pid), signal.SIGSTOP)
+        shell.wait_for("Stopped")
+        shell.type("fg\n")
+        shell.wait_for(lambda screen: screen == before)
+        shell.send_keys("NPage")  # read without Enter, and not written by the terminal itself
+        shell.wait_for("20-38 of 100")
+        assert "^[" not in shell.screen()
+        shell.send_keys("q")
+        shell.type("stty -a | grep -o ' icanon'\n")
+        shell.wait_for("\n icanon")
 
 
 @pytest.mark.kernel
