@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from flowtop_client.columns.meanings import all_columns, meaning
-from flowtop_client.tui.key_bindings import SECTIONS
+from flowtop_client.tui.key_bindings import FIXED, SECTIONS
 from flowtopd.wire.fields import FLOW_FIELDS, GROUP_FIELDS, VIEW_FIELDS
 from flowtopd.wire.filter_fields import FILTER_FIELDS, FLAGS, Of
 from flowtopd.wire.filter_parser import MANUAL
@@ -37,10 +37,11 @@ def _plain(text: str) -> str:
 
 def actions() -> str:
     """The names of what keys do, in the order of `keys`."""
-    return _lines(
-        f"- {heading}: {', '.join(f'`{name}`' for name in dict.fromkeys(key.action.value for key in bound))}"
-        for heading, bound in SECTIONS
-    )
+    lines = []
+    for heading, bound in SECTIONS:
+        names = dict.fromkeys(key.action.value for key in bound if key.action not in FIXED)
+        lines.append(f"- {heading}: {', '.join(f'`{name}`' for name in names)}")
+    return _lines(lines)
 
 
 def columns() -> str:

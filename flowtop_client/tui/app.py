@@ -40,7 +40,7 @@ from flowtop_client.tui.widgets.line import Line, in_ascii
 from flowtop_client.view_state.acting import acted, noticed, unnoticed
 from flowtop_client.view_state.choosing import Choose, columns_kept
 from flowtop_client.view_state.filtering import refused, typed
-from flowtop_client.view_state.looking import detailed, watched
+from flowtop_client.view_state.looking import detailed, left_page, watched
 from flowtop_client.view_state.moves import (
     MOVES,
     Action,
@@ -223,7 +223,9 @@ class Viewer:
                 self._show(noticed(kept, self._files.write(kept)))
             case Command.SUSPEND:
                 self.suspend(everybody=True)
-            case Command.QUIT:
+            case Command.QUIT if (rows := left_page(self._state)) is not self._state:
+                self._show(rows)
+            case Command.QUIT | Command.INTERRUPT:
                 self.leave()
             case Command.COPY:
                 self._copy()

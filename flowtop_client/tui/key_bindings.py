@@ -25,6 +25,9 @@ class Command(StrEnum):
 
     SUSPEND = "suspend"
     QUIT = "quit"
+    """Close what is open over the rows; where nothing is, end."""
+    INTERRUPT = "interrupt"
+    """End, whatever is open."""
     WRITE = "write"
     """Write theme, columns and orders to the configuration file."""
     COPY = "copy"
@@ -64,8 +67,8 @@ NAVIGATION: Final = (
     Key(("end",), "End", "Last row", Action.END, _READING),
     Key(("?", "f1"), "?, F1", "Show or close this help", Action.HELP, _READING),
     Key(("c-z",), "Ctrl-Z", "Suspend, until fg", Command.SUSPEND, _ALWAYS),
-    Key(("q", "f10"), "q, F10", "Quit", Command.QUIT, _READING),
-    Key(("c-c",), "Ctrl-C", "Quit", Command.QUIT, _ALWAYS),
+    Key(("q", "f10"), "q, F10", "Back to the rows, or quit", Command.QUIT, _READING),
+    Key(("c-c",), "Ctrl-C", "Quit", Command.INTERRUPT, _ALWAYS),
 )
 
 TABS: Final = (
@@ -119,7 +122,7 @@ CHOOSING: Final = (
     Key(("a",), "a", "As many as have room", Choose.AUTOMATIC, _IN_COLUMNS),
     Key(("w", "W"), "w, W", "Keep in config.toml", Command.WRITE, _IN_COLUMNS),
     Key(("enter",), "Enter", "Keep for now", Choose.KEEP, _IN_COLUMNS),
-    Key(("escape", "q"), "Esc, q", "As it was before", Choose.GIVE_UP, _IN_COLUMNS),
+    Key(("escape", "q", "f10"), "Esc, q, F10", "As it was before", Choose.GIVE_UP, _IN_COLUMNS),
 )
 
 SEARCHING: Final = (
@@ -161,7 +164,7 @@ ACTS: Final = (
     Key(("x", "f9"), "x, F9", "End it: delete or close", Action.END_FLOW, _LOOKING),
     Key(("X",), "X", "Delete its entry only", Action.DELETE, _LOOKING),
     Key(("y", "Y"), "y", "Yes, when asked", Action.CONFIRM, _ASKED),
-    Key(("n", "N", "escape"), "n, Esc", "No, when asked", Action.REFRAIN, _ASKED),
+    Key(("n", "N", "q", "f10", "escape"), "n, q, F10, Esc", "No, when asked", Action.REFRAIN, _ASKED),
 )
 
 RECORDINGS: Final = (
@@ -183,6 +186,9 @@ SECTIONS: Final = (
     ("In this help", SEARCHING),
 )
 """All keys, under their headings."""
+
+FIXED: Final = frozenset({Command.INTERRUPT})
+"""What no configuration file gives another key."""
 
 Sections = tuple[tuple[str, tuple[Key, ...]], ...]
 
@@ -215,7 +221,7 @@ def bindings(
                 table.add(name, filter=_in(key.modes, mode))(_handler(key.action, on_action, on_command))
     for name in ("<any>", "<bracketed-paste>"):
         table.add(name, filter=_in(_TYPING, mode))(_typing(on_text))
-    table.add("<sigint>")(_handler(Command.QUIT, on_action, on_command))
+    table.add("<sigint>")(_handler(Command.INTERRUPT, on_action, on_command))
     return table
 
 

@@ -174,7 +174,7 @@ def _details_footer(state: ViewState, page: DetailsPage, width: int) -> Line:
     where = f"{page.line + 1}-{min(page.line + page.page, page.length)} of {page.length}"
     left = joined([[("class:value", where)], _paused(state)])
     acts = _ACT_HINT if Right.ACT in state.may and not page.gone else ""
-    hints = (f"{acts}c copy  Esc back  ? help  q quit", f"{acts}c copy  Esc back", "Esc back")
+    hints = (f"{acts}c copy  Esc back  ? help", f"{acts}c copy  Esc back", "Esc back")
     hint = next((hint for hint in hints if line_width(left) + len(hint) < width), hints[-1])
     return spread(left, [("class:label", hint)], width)
 
@@ -185,7 +185,7 @@ def _help_footer(page: HelpPage, width: int) -> Line:
         lost = page.pattern and page.found is None
         return spread(line, [("class:problem", "not found")], width) if lost else line
     where = f"{page.line + 1}-{min(page.line + page.page, len(page.texts))} of {len(page.texts)}"
-    keys = "n N next match  ? closes the help" if page.pattern else "/ searches  ? closes the help"
+    keys = "n N next match  q closes the help" if page.pattern else "/ searches  q closes the help"
     return clipped([("class:value", where), ("class:label", f"  Up Down scroll  {keys}")], width)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from prompt_toolkit.keys import ALL_KEYS, KEY_ALIASES
 
 from flowtop_client.preferences.reading import near
-from flowtop_client.tui.key_bindings import SECTIONS, Key, Sections
+from flowtop_client.tui.key_bindings import FIXED, SECTIONS, Key, Sections
 
 _RESERVED: Final = "c-c"
 _CALLED: Final = {
@@ -42,14 +42,14 @@ _CANONICAL: Final = {"enter": "c-m", "tab": "c-i"}
 def rebound(chosen: Mapping[str, Sequence[str]], sections: Sections = SECTIONS) -> tuple[Sections, tuple[str, ...]]:
     """The key table with these keys for these actions, and what is wrong with them."""
     warnings: list[str] = []
-    known = {key.action.value for _, keys in sections for key in keys}
+    known = {key.action.value for _, keys in sections for key in keys if key.action not in FIXED}
     wanted: dict[str, tuple[str, ...]] = {}
     for action, names in chosen.items():
         if action in known:
             wanted[action] = _keys(action, names, warnings)
         else:
             warnings.append(f"config: keys: no action {action!r}{near(action, known)}")
-    given = [key for _, keys in sections for key in keys if key.action.value in wanted and key.keys != (_RESERVED,)]
+    given = [key for _, keys in sections for key in keys if key.action.value in wanted]
     new: dict[Key, Key] = {}
     for key in given:
         names = _free(key, wanted[key.action.value], list(new.values()), warnings)

@@ -34,11 +34,17 @@ def went_back(state: ViewState) -> ViewState:
     return back(state) if state.details is None else looked_away(state)
 
 
-def left(state: ViewState) -> ViewState:
-    """One step out of what is open, the innermost first."""
+def left_page(state: ViewState) -> ViewState:
+    """Without the page that is over the rows, the help or the details; the very same where there is none."""
     if state.help is not None:
         return changed(state, help=None)
-    return stepped_out(state) if state.details is None else looked_away(state)
+    return state if state.details is None else looked_away(state)
+
+
+def left(state: ViewState) -> ViewState:
+    """One step out of what is open, the innermost first."""
+    page = left_page(state)
+    return stepped_out(state) if page is state else page
 
 
 def scrolling(lines: int = 0, pages: int = 0) -> Move:

@@ -9,7 +9,7 @@ import pytest
 from flowtop_client.columns.meanings import all_columns, meaning
 from flowtop_client.preferences.reading import read
 from flowtop_client.preferences.settings import Settings
-from flowtop_client.tui.key_bindings import SECTIONS
+from flowtop_client.tui.key_bindings import FIXED, SECTIONS, Key
 from flowtop_client.tui.rebinding import rebound
 from flowtop_client.view_state.theme import Theme
 from flowtopd.wire.messages import View
@@ -29,8 +29,12 @@ def keys_table() -> str:
     lines = ["| key | what it does | action |", "| --- | --- | --- |"]
     for heading, keys in SECTIONS:
         lines.append(f"| **{heading}** | | |")
-        lines += [f"| {_plain(key.shown)} | {key.meaning} | `{key.action.value}` |" for key in keys]
+        lines += [f"| {_plain(key.shown)} | {key.meaning} | {_action(key)} |" for key in keys]
     return "\n".join(lines)
+
+
+def _action(key: Key) -> str:
+    return "" if key.action in FIXED else f"`{key.action.value}`"
 
 
 def _plain(text: str) -> str:

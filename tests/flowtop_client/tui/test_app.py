@@ -161,6 +161,31 @@ def test_the_help_looks_as_stored_and_closes(make_daemon: MakeDaemon, view: View
     terminal.wait_for("ADDRESS")
 
 
+@pytest.mark.parametrize("key", ["q", "\x1b[21~"])
+def test_q_closes_what_is_open_and_ends_the_viewer_from_the_rows(make_daemon: MakeDaemon, view: View, key: str) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    rows = terminal.text()
+    for opener, opened in (("?", "closes the help"), ("Enter", "Esc back"), ("C", "Enter keeps")):
+        terminal.send(opener)
+        terminal.wait_for(opened)
+        terminal.send(key)
+        terminal.wait_without(opened)
+        assert terminal.text() == rows
+    terminal.send(key)
+    assert terminal.wait_for_end() == (0, "")
+
+
+@pytest.mark.parametrize("opener", ["?", "Enter", "C"])
+def test_ctrl_c_ends_the_viewer_whatever_is_open(make_daemon: MakeDaemon, view: View, opener: str) -> None:
+    terminal = view(make_daemon(HUNDRED))
+    terminal.wait_for("1-19 of 100")
+    terminal.send(opener)
+    terminal.wait_without("1-19 of 100")
+    terminal.send("Ctrl-C")
+    assert terminal.wait_for_end() == (0, "")
+
+
 def test_help_on_a_low_screen_scrolls(make_daemon: MakeDaemon, view: View) -> None:
     terminal = view(make_daemon(HUNDRED), width=60, height=10)
     terminal.wait_for("1-")

@@ -15,7 +15,7 @@ KEYS = [key for _, keys in SECTIONS for key in keys]
 
 def test_every_action_has_a_key_and_quitting_has_two() -> None:
     assert {key.action for key in KEYS} == {*Action, *Edit, *Choose, *Command} == {*MOVES, *Command}
-    assert [key.keys for key in KEYS if key.action is Command.QUIT] == [("q", "f10"), ("c-c",)]
+    assert [key.keys for key in KEYS if key.action in {Command.QUIT, Command.INTERRUPT}] == [("q", "f10"), ("c-c",)]
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -311,7 +311,7 @@ def test_the_details_have_a_header_a_place_and_what_can_be_done() -> None:
     assert lines[0].startswith("flowtop router")
     assert lines[1] == "Path"
     assert lines[-1].startswith("1-22 of ")
-    assert lines[-1].endswith("x end  X delete  c copy  Esc back  ? help  q quit")
+    assert lines[-1].endswith("x end  X delete  c copy  Esc back  ? help")
     assert "x end" not in drawn(replace(state, may=()), 80, 24)[-1]
     assert "daemon gone" in drawn(lost(state, "gone"), 80, 24)[0]
 

@@ -151,11 +151,11 @@ def test_x_deletes_only_after_y_and_the_answer_is_shown(make_daemon: MakeDaemon,
     daemon = make_daemon(FLOWS, answer=Deeds())
     terminal = open_viewer(stack, daemon, width=120)
     terminal.wait_for("x end  X delete")
-    for no in ("n", "N", "Esc"):
+    for no in ("n", "N", "q", "Esc"):
         terminal.send("x")
         terminal.wait_for("Delete the kernel's entry of this flow? The flow goes on.")
         terminal.wait_for("  tcp 192.168.1.11:40001 > 1.1.1.1:443")
-        terminal.send("q", no)  # q is no answer
+        terminal.send("1", no)  # 1 is no answer
         terminal.wait_for("1-2 of 2")
     assert not any(isinstance(message, Delete) for message in daemon.got)
     terminal.send("x", "y")

@@ -233,6 +233,8 @@ def test_keys_are_those_of_the_file_in_the_help_too(make_daemon: MakeDaemon, vie
     terminal.send("?")
     terminal.wait_for(" p           Pause, and go on")
     terminal.send("Q")
+    terminal.wait_without("Pause, and go on")
+    terminal.send("Q")
     assert terminal.wait_for_end() == (0, "")
 
 

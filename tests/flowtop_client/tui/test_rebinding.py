@@ -39,8 +39,10 @@ def test_a_key_by_another_name_is_the_same_key() -> None:
 
 def test_an_action_may_have_no_key_but_ctrl_c_always_quits() -> None:
     table, warnings = rebound({"quit": [], "pause": ["ctrl-c"]})
-    assert keys(table, Command.QUIT) == [(), ("c-c",)]
+    assert keys(table, Command.QUIT) == [()]
+    assert keys(table, Command.INTERRUPT) == [("c-c",)]
     assert warnings == ("config: keys.pause: Ctrl-C always quits",)
+    assert rebound({"interrupt": ["q"]}) == (SECTIONS, ("config: keys: no action 'interrupt'",))
 
 
 @pytest.mark.parametrize(
