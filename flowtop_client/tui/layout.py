@@ -306,34 +306,46 @@ def _place(state: ViewState) -> str:
 
 
 def _footer(state: ViewState, width: int) -> Line:
+    """Where this is and what is on; in short where it would push out how to the help, which stays in any case."""
+    way_out = len(_HINTS[-1])
+    line = _footer_left(state, width, short=False)
+    if line_width(line) + way_out >= width:
+        line = _footer_left(state, width, short=True)
+    if line_width(line) + way_out >= width > 2 * way_out:
+        line = clipped(line, width - way_out - 1)
+    may = state.view is View.FLOWS and Right.ACT in state.may
+    hints = ([_ACT_HINT + _HINTS[0]] if may else []) + list(_HINTS)
+    hint = next((hint for hint in hints if line_width(line) + len(hint) < width), _HINTS[-1])
+    return spread(line, [("class:label", hint)], width)
+
+
+def _footer_left(state: ViewState, width: int, *, short: bool) -> Line:
     on = [group.value for group in ProtocolGroup if group in state.protocols]
     toggles = ["all protocols" if state.protocols == ALL_PROTOCOLS else " ".join(on) or "no protocol"]
     if len(state.families) == 1:
         toggles.append("IPv4" if state.families[0] is Family.IPV4 else "IPv6")
     flags = (
-        ("selected: off the screen", state.selected is None),
-        ("following", state.follow),
-        ("order kept", state.held is not None),
-        ("active only", state.active),
-        ("loopback", state.loopback),
-        ("source", state.source),
-        ("bits/s", state.bits),
-        ("closed too", state.closed),
-        (f"means of {state.mean:g} s", state.mean > 0),
-        ("no names", not state.names),
-        ("no GeoIP", not state.geoip),
+        ("selected: off the screen", "selected off", state.selected is None),
+        ("following", "follows", state.follow),
+        ("order kept", "kept", state.held is not None),
+        ("active only", "active", state.active),
+        ("loopback", "lo", state.loopback),
+        ("source", "src", state.source),
+        ("bits/s", "bits", state.bits),
+        ("closed too", "closed", state.closed),
+        (f"means of {state.mean:g} s", f"{state.mean:g} s", state.mean > 0),
+        ("no names", "no names", not state.names),
+        ("no GeoIP", "no geo", not state.geoip),
     )
-    toggles += [name for name, is_on in flags if is_on]
+    toggles += [brief if short else name for name, brief, is_on in flags if is_on]
     filtered = cut(clean(_PROMPT + state.filter), max(12, width // _LONGEST_FILTER), Cut.END, cell_width)
-    left = [
-        [("class:value", _place(state))],
-        _paused(state),
-        [("class:problem", filtered)] if state.filter else [],
-        [("class:label", "sort "), ("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")],
-        [("class:on", ", ".join(toggles))],
-    ]
-    line = joined(left)
-    may = state.view is View.FLOWS and Right.ACT in state.may
-    hints = ([_ACT_HINT + _HINTS[0]] if may else []) + list(_HINTS)
-    hint = next((hint for hint in hints if line_width(line) + len(hint) < width), _HINTS[-1])
-    return spread(line, [("class:label", hint)], width)
+    order = [("class:on", f"{state.sort} {'▼' if state.descending else '▲'}")]
+    return joined(
+        [
+            [("class:value", _place(state))],
+            _paused(state),
+            [("class:problem", filtered)] if state.filter else [],
+            order if short else [("class:label", "sort "), *order],
+            [("class:on", ", ".join(toggles))],
+        ]
+    )

@@ -321,6 +321,25 @@ def test_the_rows_say_what_can_be_done_only_where_it_may_be() -> None:
     assert "x end" not in drawn(busy(), 120, 24)[-1]
 
 
+SWITCHES = (Action.ACTIVE, Action.CLOSED, Action.BITS, Action.SOURCE, Action.HOLD, Action.NAMES, Action.GEOIP)
+
+
+def test_whatever_is_on_the_footer_says_how_to_the_help() -> None:
+    state = replace(busy(), protocols=frozenset({ProtocolGroup.TCP, ProtocolGroup.UDP}), paused=True)
+    for action in SWITCHES:
+        state = MOVES[action](state)
+        for width in (60, 80, 120, 200):
+            line = drawn(state, width, 24)[-1]
+            assert " ? help" in line
+            assert len(line) == width
+    short = drawn(replace(state, names=True, geoip=True, held=None, loopback=True), 80, 24)[-1]
+    assert "  PAUSED  rate ▼  TCP UDP, active, lo, src, bits, closed  " in short
+    every = replace(state, filter="tcp and port 443 and not net 10.0.0.0/8", loopback=True, mean=10.0, follow=True)
+    assert drawn(every, 60, 24)[-1].endswith("… ? help")
+    assert drawn(every, 80, 24)[-1].endswith("… ? help")
+    assert "  sort rate ▼  TCP UDP, active only, source, " in drawn(state, 200, 24)[-1]
+
+
 @pytest.mark.parametrize(("height", "lines"), [(1, 1), (3, 1), (5, 1), (6, 3), (24, 3)])
 def test_a_question_is_there_on_any_screen(height: int, lines: int) -> None:
     for state in (busy(may=("act",)), looking(may=("act",))):
