@@ -43,6 +43,8 @@ KEYS = {
 }
 
 PATIENCE_S = 20.0
+REST_S = 1.0
+"""How long nothing is drawn before a screen is stored."""
 
 
 class Terminal:
@@ -97,17 +99,28 @@ class Terminal:
         end = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < end, f"waited in vain for {what}; the screen:\n{self.text()}"
-            ready, _, _ = select.select([self._control], [], [], 0.1)
-            if not ready:
-                continue
+            self._read(0.1)
+            if self._closed:
+                assert condition(), f"the viewer ended before {what}; the screen:\n{self.text()}"
+                return
+
+    def come_to_rest(self) -> None:
+        """Read until nothing comes any more for a while: for what is stored, where nobody knows what to wait for."""
+        while not self._closed and self._read(REST_S):
+            pass
+
+    def _read(self, patience_s: float) -> bool:
+        """Read what the viewer draws now or soon; whether there was something."""
+        ready, _, _ = select.select([self._control], [], [], patience_s)
+        if ready:
             try:
                 data = os.read(self._control, 1 << 16)
             except OSError:  # EIO: the viewer has closed the terminal
                 self._closed = True
-                assert condition(), f"the viewer ended before {what}; the screen:\n{self.text()}"
-                return
+                return False
             self.raw += data
             self._stream.feed(data)
+        return bool(ready)
 
     def wait_for(self, text: str) -> None:
         self.wait(lambda: text in self.text(), repr(text))

@@ -4,7 +4,6 @@ The screens are stored as text in `screens/`; after a change that is meant, FLOW
 """
 
 import base64
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -26,9 +25,9 @@ from testbed.terminal import Terminal as Shell
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import ScriptedDaemon
 from tests.flowtop_client.scripted_details import LOCAL, NATTED, Deeds
+from tests.flowtop_client.stored_screens import assert_screen
 from tests.flowtop_client.terminal import Terminal
 
-SCREENS = Path(__file__).parent / "screens"
 FLOWS = [NATTED, LOCAL]
 REPLAY = Replay(20.0, 58.0, 1.0, paused=False, ended=False)
 
@@ -48,15 +47,6 @@ def open_viewer(
     )
     terminal.wait(lambda: re.match(r"1-\d of \d .*\? help", terminal.lines()[-1]), "a whole screen")
     return terminal
-
-
-def assert_screen(terminal: Terminal, name: str) -> None:
-    """The screen becomes the stored one; a redraw may still be on its way."""
-    stored = SCREENS / f"{name}.txt"
-    if os.environ.get("FLOWTOP_WRITE_SCREENS"):
-        stored.write_text(terminal.text())
-    expected = stored.read_text()
-    terminal.wait(lambda: terminal.text() == expected, f"the stored screen {name}:\n{expected}")
 
 
 def samples(directory: Path) -> int:

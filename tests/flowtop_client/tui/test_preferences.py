@@ -12,8 +12,9 @@ from flowtop_client.tui.key_bindings import SECTIONS, Command, Key
 from flowtop_client.view_state.state import Mode
 from tests.flowtop_client.conftest import MakeDaemon
 from tests.flowtop_client.scripted_daemon import flow, made_up
+from tests.flowtop_client.stored_screens import assert_screen
 from tests.flowtop_client.terminal import Terminal
-from tests.flowtop_client.tui.test_app import View, assert_screen
+from tests.flowtop_client.tui.test_app import View
 
 HUNDRED = [flow(number) for number in range(1, 101)]
 
