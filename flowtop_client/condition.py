@@ -11,6 +11,8 @@ from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from flowtopd.wire.fields import SORT_SUMS, VIEW_FIELDS
+from flowtopd.wire.filter_fields import FLAGS
+from flowtopd.wire.filter_parser import tokens
 from flowtopd.wire.filter_syntax import Both, Compare, Either, Flag, Network, Node, Not, Op, Search, Span
 from flowtopd.wire.filter_values import network
 from flowtopd.wire.messages import View
@@ -24,7 +26,11 @@ _COMPARED: Final = {Op.LT: lt, Op.LE: le, Op.GT: gt, Op.GE: ge}
 
 
 class NoSuchFieldError(Exception):
-    """The condition asks for something that the rows of this view do not have; the text is the field's name."""
+    """The condition asks for something that the rows of this view do not have; `node` is that part of it."""
+
+    def __init__(self, node: Flag | Compare) -> None:
+        super().__init__(node)
+        self.node = node
 
 
 def check(node: Node, view: View) -> None:
@@ -38,7 +44,17 @@ def check(node: Node, view: View) -> None:
         case Flag(field, _) | Compare(field, _, _, _):
             side = node.side if isinstance(node, Compare) else None
             if side is not None or not _names(field, view):
-                raise NoSuchFieldError(f"{side} {field}" if side else field)
+                raise NoSuchFieldError(node)
+
+
+def as_typed(node: Flag | Compare, text: str) -> str:
+    """The words of a filter that ask for the field of `node`: `tcp` asks for `proto`, an address for `host`."""
+    words = [token.text.lower() for token in tokens(text)]
+    if isinstance(node, Flag):
+        return next((word for word in words if FLAGS.get(word) == (node.field, node.value)), node.field)
+    asked = node.field if node.field in words else None
+    asked = asked or next((word for word in words if network(word) == node.value), node.field)
+    return f"{node.side} {asked}" if node.side else asked
 
 
 def _names(field: str, view: View) -> tuple[str, ...]:

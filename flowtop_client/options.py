@@ -149,7 +149,8 @@ def _check_output(parser: Parser, given: argparse.Namespace) -> None:
             if node is not None:
                 condition.check(node, view)
         except condition.NoSuchFieldError as error:
-            parser.error(f"argument --exit-if: {str(error)!r} is no field of {view}")
+            asked = condition.as_typed(error.node, given.exit_if)
+            parser.error(f"argument --exit-if: {view} cannot be asked for {asked!r}, flows can: -f chooses them")
 
 
 def _check_hosts(parser: Parser, given: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from flowtop_client.condition import NoSuchFieldError, check, fits
+from flowtop_client.condition import NoSuchFieldError, as_typed, check, fits
 from flowtopd.wire.fields import VIEW_FIELDS
 from flowtopd.wire.filter_parser import parse
 from flowtopd.wire.messages import View
@@ -50,10 +50,30 @@ def test_a_row_fits(view: View, text: str, *, fitting: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["port 443", "tcp", "src host 10.0.0.1", "not (device tv or country DE)", "packets > 1"]
+    ("text", "typed"),
+    [
+        ("port 443", "port"),
+        ("tcp", "tcp"),
+        ("rate > 1M and not ICMP6", "icmp6"),
+        ("src host 10.0.0.1", "src host"),
+        ("src 10.0.0.1", "src 10.0.0.1"),
+        ("nat", "nat"),
+        ("not (device tv or country DE)", "country"),
+        ("packets > 1", "packets"),
+    ],
 )
-def test_what_a_view_does_not_have_cannot_be_asked(text: str) -> None:
+def test_what_a_view_does_not_have_cannot_be_asked_and_is_called_as_it_was_typed(text: str, typed: str) -> None:
     node = parse(text)
     assert node is not None
-    with pytest.raises(NoSuchFieldError):
+    with pytest.raises(NoSuchFieldError) as error:
         check(node, View.DEVICES)
+    assert as_typed(error.value.node, text) == typed
+
+
+def test_an_address_alone_is_what_was_typed() -> None:
+    text = "flows > 3 or 10.0.0.0/8"
+    node = parse(text)
+    assert node is not None
+    with pytest.raises(NoSuchFieldError) as error:
+        check(node, View.COUNTRIES)
+    assert as_typed(error.value.node, text) == "10.0.0.0/8"

@@ -126,6 +126,7 @@ def test_a_limit_is_for_output_and_the_screen_has_none(capsys: pytest.CaptureFix
         (["--demo", "--replay", "/x"], "not allowed with"),
         (["--record", "/x", "--replay", "/x"], "not allowed with"),
         (["--record", "/x", "--json"], "`flowtop --replay FILE --json`"),
+        (["--view", "devices", "--exit-if", "tcp"], "--exit-if: devices cannot be asked for 'tcp', flows can: -f"),
         (["--record", "/x", "--exit-if", "tcp"], "--record and --exit-if: it is for"),
         (["--record", "/x", "--limit", "9"], "--record and --limit: it is for"),
         (["-u", "--record", "/x"], "--update shows no flows"),
