@@ -55,9 +55,11 @@ def rate_with_unit(bytes_per_s: float | None, *, bits: bool) -> str:
     return f"{number} {text[len(number) :]}{'bit/s' if bits else 'B/s'}"
 
 
-def size(value: float) -> str:
+def size(value: float | None) -> str:
     """So many bytes, with their unit: `0 B`, `12.3 kB`."""
     text = amount(value)
+    if text == UNKNOWN:
+        return UNKNOWN
     number = text.rstrip("kMGTPE")
     return f"{number} {text[len(number) :]}B"
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from flowtop_client.columns.cells import device, network
 from flowtop_client.columns.column import Units
 from flowtop_client.columns.flows import GUESSED
-from flowtop_client.humanize import UNKNOWN, amount, clean, count, duration, endpoint, rate_with_unit
+from flowtop_client.humanize import UNKNOWN, clean, count, duration, endpoint, rate_with_unit, size
 from flowtop_client.several import HOST_FIELD
 from flowtopd.wire.messages import Detail
 
@@ -122,13 +122,7 @@ def _traffic(flow: Known, *, bits: bool) -> Pairs:
 def _moved(flow: Known, way: str, *, bits: bool) -> str:
     """The rate of one direction, and what has passed in all."""
     rate, total, packets = (flow.get(f"{way}_{what}") for what in ("rate", "bytes", "packets"))
-    return f"{rate_with_unit(rate, bits=bits)}, {_amount(total)}, {count(packets)} packet{'' if packets == 1 else 's'}"
-
-
-def _amount(value: float | None) -> str:
-    text = amount(value)
-    number = text.rstrip("kMGTPE")
-    return text if text == UNKNOWN else f"{number} {text[len(number) :]}B"
+    return f"{rate_with_unit(rate, bits=bits)}, {size(total)}, {count(packets)} packet{'' if packets == 1 else 's'}"
 
 
 def _process(flow: Known, zone: tzinfo | None) -> Pairs:

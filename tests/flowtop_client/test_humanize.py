@@ -126,6 +126,8 @@ def test_a_port_is_told_from_an_address_with_colons_by_brackets() -> None:
     assert endpoint("a\x1b", 1) == "a?:1"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (2_000_000, "2.00 MB")])
-def test_a_size_has_its_unit_behind_a_blank(value: int, text: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (2_000_000, "2.00 MB")]
+)
+def test_a_size_has_its_unit_behind_a_blank(value: int | None, text: str) -> None:
     assert size(value) == text
