@@ -45,6 +45,8 @@ class Key:
     modes: frozenset[Mode] = frozenset({Mode.ROWS})
 
 
+_ESCAPE: Final = "\x1b"
+
 _READING: Final = frozenset({Mode.ROWS, Mode.HELP, Mode.DETAILS})
 _LOOKING: Final = frozenset({Mode.ROWS, Mode.DETAILS})
 _ASKED: Final = frozenset({Mode.CONFIRM})
@@ -215,6 +217,7 @@ def bindings(
 ) -> KeyBindings:
     """The bindings that call one of the three for every key of the table, and for text where one is typed."""
     table = KeyBindings()
+    table.add("escape")(_swallowing)  # where Esc means nothing a key with Meta means nothing either
     for _, keys in sections:
         for key in keys:
             for name in key.keys:
@@ -234,7 +237,9 @@ def _handler(
     on_action: Callable[[Action | Edit | Choose], None],
     on_command: Callable[[Command], None],
 ) -> Callable[[KeyPressEvent], object]:
-    def handle(_event: KeyPressEvent) -> object:
+    def handle(event: KeyPressEvent) -> object:
+        if _took_meta(event):
+            return NotImplemented
         if isinstance(action, Command):
             on_command(action)
         else:
@@ -242,6 +247,26 @@ def _handler(
         return NotImplemented  # anything else has prompt_toolkit redraw, needed or not
 
     return handle
+
+
+def _swallowing(event: KeyPressEvent) -> object:
+    _took_meta(event)
+    return NotImplemented
+
+
+def _took_meta(event: KeyPressEvent) -> bool:
+    """Whether this Esc is only how a terminal says Meta (Alt); the key that was pressed with it is taken, too.
+
+    An Esc that was pressed itself has been waited for: nothing came with it. One that has the whole sequence of a key,
+    or is read together with a character, is a part of that key, and no key with Meta has a meaning here.
+    """
+    escape, queue = event.key_sequence[-1], event.key_processor.input_queue
+    if escape.key != Keys.Escape or not queue:
+        return False
+    if escape.data == _ESCAPE and (len(queue[0].data) != 1 or queue[0].key == Keys.Escape):
+        return False
+    queue.popleft()
+    return True
 
 
 def _typing(on_text: Callable[[str], None]) -> Callable[[KeyPressEvent], object]:

@@ -25,7 +25,7 @@ KEYS = {
     "PgDn": "\x1b[6~",
     "Home": "\x1b[H",
     "End": "\x1b[F",
-    "Esc": "\x1b",
+    "Esc": "\x1b\x1b[24~",  # with F12, which means nothing, behind it: together with a letter it would be Alt and that
     "Tab": "\t",
     "Shift-Tab": "\x1b[Z",
     "Enter": "\r",

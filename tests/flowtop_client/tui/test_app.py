@@ -21,6 +21,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from flowtop_client.connection.link import Connection, Event
 from flowtop_client.tui.app import Viewer
 from flowtop_client.tui.layout import TABS
+from flowtop_client.view_state.acting import NO_RIGHT
 from flowtop_client.view_state.state import ViewState, query_for
 from flowtopd.wire.errors import ErrorCode
 from flowtopd.wire.messages import Error, Query, ViewerMessage
@@ -744,6 +745,10 @@ class Watched:
     def draws(self) -> int:
         return self._viewer._app.render_counter
 
+    @property
+    def state(self) -> ViewState:
+        return self._viewer._state
+
     def drawn(self) -> str:
         """What was written to the terminal since the last time."""
         text = self._out.getvalue()
@@ -854,6 +859,60 @@ def test_a_notice_goes_after_some_seconds() -> None:
         clock = runner.get_loop()
         assert isinstance(clock, Clock)
         runner.run(_notice(clock))
+
+
+ALT = ("\x1bx", "\x1bq", "\x1bO", "\x1b[", "\x1b\x18", "\x1b\r", "\x1b[1;3A")
+"""Alt with letters, with what may be the beginning of a key, with Ctrl-X, Enter and Up."""
+
+
+async def _press_with_alt(clock: Clock, opener: str, key: str) -> None:
+    async with watched(100, patience_s=3600) as watch:
+        watch.press(KEYS["Down"] + KEYS.get(opener, opener))
+        await watch.rest()
+        before = watch.state
+        watch.press(key)
+        await watch.rest()
+        clock.ahead_s += 1
+        await watch.rest()
+        assert watch.state == before
+        watch.press("\x1b" + key)
+        await watch.rest()
+        clock.ahead_s += 1
+        await watch.rest()
+        assert watch.state.act is None
+        assert watch.state.notice is None
+
+
+@pytest.mark.parametrize("key", ALT, ids=repr)
+@pytest.mark.parametrize("opener", ["Down", "?", "Enter", "C", "/", "2"])
+def test_a_key_with_alt_does_nothing_wherever_one_is(opener: str, key: str) -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        runner.run(_press_with_alt(clock, opener, key))
+
+
+async def _press_escape(clock: Clock) -> None:
+    async with watched(100, patience_s=3600) as watch:
+        watch.press("?")
+        await watch.rest()
+        watch.press("\x1b")
+        await watch.rest()
+        assert watch.state.help is not None  # it may be the beginning of something
+        clock.ahead_s += 0.06
+        await watch.rest()
+        assert watch.state.help is None
+        watch.press("x")
+        await watch.rest()
+        assert watch.state.notice is not None
+        assert watch.state.notice.text == NO_RIGHT
+
+
+def test_escape_and_a_letter_later_are_two_keys() -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        runner.run(_press_escape(clock))
 
 
 async def _leave_the_window(key: str, shown: str) -> None:

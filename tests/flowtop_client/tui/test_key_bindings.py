@@ -1,3 +1,4 @@
+from collections import deque
 from itertools import product
 from types import SimpleNamespace
 
@@ -64,7 +65,8 @@ def bound(name: str, mode: Mode, data: str = "") -> list[object]:
     """What a key reports in this mode; a binding for any key only where there is none for this one."""
     seen: list[object] = []
     key = KEY_ALIASES.get(name, name).replace("space", " ")
-    event = SimpleNamespace(data=data, key_sequence=[SimpleNamespace(key=key)])
+    processor = SimpleNamespace(input_queue=deque())
+    event = SimpleNamespace(data=data, key_sequence=[SimpleNamespace(key=key, data=data)], key_processor=processor)
     table = bindings(seen.append, seen.append, seen.append, lambda: mode)
     active = [binding for binding in table.get_bindings_for_keys((key,)) if binding.filter()]
     for binding in active[-1:]:  # the most specific comes last, and is the one that is called

@@ -254,7 +254,7 @@ def test_filters_are_remembered_from_one_viewer_to_the_next(make_daemon: MakeDae
 
 
 OUT = ("Esc", "Esc", "Esc", "Esc", "1")
-"""Out of whatever is open. An Escape before a key is read as one of its own: no key begins with two."""
+"""Out of whatever is open."""
 
 OPENERS = {Mode.ROWS: "", Mode.FILTER: "/", Mode.HELP: "?", Mode.SEARCH: "?/", Mode.COLUMNS: "C"}
 
