@@ -1,6 +1,6 @@
 """`python -m bench.compare`: every tool on every table under every load, accuracy, and the numbers to reach.
 
-python -m bench.compare                          everything, about twelve minutes
+python -m bench.compare                          everything, about sixteen minutes
 python -m bench.compare --quick                  everything, once and short
 python -m bench.compare --only flowtop iptstate  these tools; accuracy is one of the words, too
 python -m bench.compare --sizes 1000 --loads 0   these tables, these loads
