@@ -10,7 +10,6 @@ not the first alone; nothing here looks at the system (whether a group exists is
 code that needs it).
 """
 
-import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -359,6 +358,8 @@ def _home(key: str, sections: Mapping[str, type[Any]]) -> str | None:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415  # 0.3 MB, and most configurations have no mistake
+
     if near := difflib.get_close_matches(name, known, n=1):
         return f", did you mean {near[0]}?"
     return ", known: " + ", ".join(known)

@@ -27,7 +27,7 @@ class _Msghdr(ctypes.Structure):
     _fields_ = (  # type: ignore[mutable-override]
         ("msg_name", ctypes.c_void_p),
         ("msg_namelen", ctypes.c_int),
-        ("msg_iov", ctypes.POINTER(_Iovec)),
+        ("msg_iov", ctypes.c_void_p),
         ("msg_iovlen", ctypes.c_size_t),
         ("msg_control", ctypes.c_void_p),
         ("msg_controllen", ctypes.c_size_t),
@@ -50,11 +50,12 @@ class Slots:
         self._memory = (ctypes.c_char * (count * size)).from_buffer(mmap.mmap(-1, count * size))
         self._vectors = (_Iovec * count)()
         self._headers = (_Mmsghdr * count)()
-        start = ctypes.addressof(self._memory)
+        start, vectors = ctypes.addressof(self._memory), ctypes.addressof(self._vectors)
         for index in range(count):
             self._vectors[index] = _Iovec(start + index * size, size)
-            self._headers[index].msg_hdr.msg_iov = ctypes.pointer(self._vectors[index])
-            self._headers[index].msg_hdr.msg_iovlen = 1
+            header = self._headers[index].msg_hdr
+            # a number: of pointers ctypes would keep three objects for every slot
+            header.msg_iov, header.msg_iovlen = vectors + index * ctypes.sizeof(_Iovec), 1
         self.view = memoryview(self._memory).cast("B")
         """All slots, one after the other."""
         stride = ctypes.sizeof(_Mmsghdr)
