@@ -149,6 +149,8 @@ def test_several_hosts_share_a_screen_with_a_column_for_them(hosts: Hosts, colum
         terminal.wait_for("STATE")
         terminal.send_keys("Enter")
         terminal.wait_for("Path")
+        terminal.send_keys("q")  # closes the details
+        terminal.wait_for("STATE")
         terminal.send_keys("q")
         assert terminal.exit_status() == 0
     assert hosts.left() == []
