@@ -48,20 +48,20 @@ def rate(bytes_per_s: float | None, *, bits: bool) -> str:
 
 def rate_with_unit(bytes_per_s: float | None, *, bits: bool) -> str:
     """A rate with its unit: `1.23 MB/s`, `9.84 Mbit/s`."""
-    text = rate(bytes_per_s, bits=bits)
-    if text == UNKNOWN:
-        return UNKNOWN
-    number = text.rstrip("kMGTPE")
-    return f"{number} {text[len(number) :]}{'bit/s' if bits else 'B/s'}"
+    return _with_unit(rate(bytes_per_s, bits=bits), "bit/s" if bits else "B/s")
 
 
 def size(value: float | None) -> str:
     """So many bytes, with their unit: `0 B`, `12.3 kB`."""
-    text = amount(value)
+    return _with_unit(amount(value), "B")
+
+
+def _with_unit(text: str, unit: str) -> str:
+    """An amount with a unit behind its prefix."""
     if text == UNKNOWN:
         return UNKNOWN
     number = text.rstrip("kMGTPE")
-    return f"{number} {text[len(number) :]}B"
+    return f"{number} {text[len(number) :]}{unit}"
 
 
 def duration(seconds: float | None) -> str:

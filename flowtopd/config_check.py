@@ -8,7 +8,7 @@ Nothing is changed, and of the system only files and groups are asked for.
 """
 
 import grp
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,15 @@ def check(path: Path | None, default: Path = DEFAULT_PATH, directory: Path = ser
         config = load(file) if file else Config()
     except ConfigError as error:
         return Findings(file, mistakes=tuple(map(str, (error, *error.more))))
-    missing, ports = _missing(config, file or default), _ports(directory)
-    return Findings(file, warnings=(*missing, *ports, *_mirrors(config.geoip.mirrors)))
+    try:
+        mirrors, unread = parse_mirrors(*text_of(config.geoip.mirrors))[1], None
+    except OSError as error:
+        mirrors, unread = [], error
+    return Findings(file, warnings=(*_missing(config, file or default, unread), *_ports(directory), *mirrors))
 
 
-def _missing(config: Config, file: Path) -> Iterator[str]:
-    """Lines about what the configuration names and this host does not have."""
+def _missing(config: Config, file: Path, mirrors: OSError | None) -> Iterator[str]:
+    """Lines about what the configuration names and this host does not have. `mirrors`: why they cannot be read."""
     text = ""
     with suppress(OSError):
         text = file.read_text(encoding="utf-8")
@@ -62,22 +65,12 @@ def _missing(config: Config, file: Path) -> Iterator[str]:
     for database in config.geoip.files:
         if not database.exists():
             yield line("geoip", "files", f"{database}: no such file")
-    try:
-        text_of(config.geoip.mirrors)
-    except OSError as error:
-        yield line("geoip", "mirrors", f"{config.geoip.mirrors}: {_why(error)}")
+    if mirrors is not None:
+        yield line("geoip", "mirrors", f"{config.geoip.mirrors}: {_why(mirrors)}")
 
 
 def _why(error: OSError) -> str:
     return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-
-
-def _mirrors(path: Path) -> Sequence[str]:
-    """The mistakes in a list of mirrors that can be read."""
-    try:
-        return parse_mirrors(*text_of(path))[1]
-    except OSError:  # the key that names it has been told
-        return ()
 
 
 def _exists(group: str) -> bool:

@@ -9,13 +9,14 @@ All tools run in the router's namespace, one after another. The kernel's limit o
 raises it meanwhile where that may be done, and `allowed` says how many there is room for.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from testbed.churn import LIFE_S, Churn
 from testbed.entries import Entry, Proto, mix
@@ -48,8 +49,9 @@ def room_for(entries: int, load: int) -> Iterator[None]:
     """
     limit = _PROC / "nf_conntrack_max"
     before = limit.read_text("ascii")
-    wanted = entries + _MARGIN + int(load * LIFE_S)
-    if int(before) >= wanted or _available() < wanted * _ENTRY_BYTES:
+    missing = entries - allowed(load)
+    wanted = int(before) + missing
+    if missing <= 0 or psutil.virtual_memory().available < wanted * _ENTRY_BYTES:
         yield
         return
     try:
@@ -61,12 +63,6 @@ def room_for(entries: int, load: int) -> Iterator[None]:
         yield
     finally:
         limit.write_text(before, "ascii")
-
-
-def _available() -> int:
-    """Bytes of memory that this machine has left."""
-    found = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
 
 
 class Ground:
